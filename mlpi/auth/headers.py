@@ -1,0 +1,66 @@
+"""Security headers, put on every answer at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Message, Send
+
+from mlpi.auth.table.match import Row
+
+OWN_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "font-src 'self'; connect-src 'self'; media-src 'self' blob:; frame-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+# MLflow's UI styles itself from script, compiles chart specifications and starts workers.
+MLFLOW_CSP = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; media-src 'self' data: blob:; "
+    "frame-src 'self' data: blob:; object-src 'none'; form-action 'self'; "
+    "frame-ancestors 'self'; base-uri 'self'"
+)
+# What users upload may hold script. It runs, if at all, in an origin of its own that can reach
+# neither this host's pages nor any other host.
+ARTIFACT_CSP = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' data:; "
+    "style-src 'unsafe-inline' data:; img-src data: blob:; font-src data:; media-src data: blob:"
+)
+
+_ARTIFACT_WORDS = ("artifact",)
+
+
+def serves_artifacts(row: Row) -> bool:
+    """Whether this row answers with bytes that users uploaded."""
+    return any(word in row.pattern for word in _ARTIFACT_WORDS)
+
+
+def security_headers(
+    send: Send, row: Row | None
+) -> Callable[[Message], Awaitable[None]]:
+    """A send that adds the headers fitting the row to the answer's start."""
+    extra = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+    ]
+    is_own = row is None or row.room == "own"
+    if row is not None and serves_artifacts(row):
+        extra.append((b"content-security-policy", ARTIFACT_CSP.encode()))
+    elif is_own:
+        extra.append((b"content-security-policy", OWN_CSP.encode()))
+        extra.append((b"x-frame-options", b"DENY"))
+    else:
+        extra.append((b"content-security-policy", MLFLOW_CSP.encode()))
+        extra.append((b"x-frame-options", b"SAMEORIGIN"))
+    ours = {name for name, _ in extra}
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in ours]
+            has_caching = any(name.lower() == b"cache-control" for name, _ in kept)
+            caching = [] if has_caching else [(b"cache-control", b"no-store")]
+            message = {**message, "headers": [*kept, *extra, *caching]}
+        await send(message)
+
+    return sending

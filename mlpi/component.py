@@ -1,0 +1,125 @@
+"""What every tool of the workbench is to the house: a component."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from mlpi.auth.roles import Principal
+
+log = logging.getLogger(__name__)
+
+
+class State(Enum):
+    """How a component is."""
+
+    READY = "ready"
+    STARTING = "starting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A component's state and, when it is not ready, one line about why."""
+
+    state: State
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry of the navigation."""
+
+    label: str
+    href: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing that the header's search found."""
+
+    label: str
+    href: str
+    kind: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A component's part of the dashboard: a template, and what it shows."""
+
+    template: str
+    context: dict[str, object]
+    is_wide: bool = False
+
+
+class Component(Protocol):
+    """One tool, one folder. Blocking work inside these calls runs in a thread."""
+
+    name: str
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """Its entries in the navigation."""
+        ...
+
+    @property
+    def routers(self) -> Sequence[APIRouter]:
+        """Its pages and its part of mlpi's own API."""
+        ...
+
+    @property
+    def rooms(self) -> dict[str, ASGIApp]:
+        """Embedded apps, by the room name that the decision table gives their routes."""
+        ...
+
+    async def start(self) -> None:
+        """Begin. Returns soon; long work goes on in the background."""
+        ...
+
+    async def stop(self) -> None:
+        """End, and give back what was taken."""
+        ...
+
+    def summary(self, principal: Principal) -> Card | None:
+        """Its card for this principal's workspace. Called in a thread."""
+        ...
+
+    def search(self, principal: Principal, words: str) -> Sequence[Hit]:
+        """What the words find in this principal's workspace. Called in a thread."""
+        ...
+
+    def health(self) -> Health:
+        """Its state, answered from memory."""
+        ...
+
+
+class Components:
+    """All components of this process: start in order, stop in reverse."""
+
+    def __init__(self, components: Sequence[Component]) -> None:
+        self.all = tuple(components)
+        self._started: list[Component] = []
+
+    async def start(self) -> None:
+        for component in self.all:
+            await component.start()
+            self._started.append(component)
+
+    async def stop(self) -> None:
+        while self._started:
+            component = self._started.pop()
+            try:
+                await component.stop()
+            except Exception:
+                log.exception("component did not stop", extra={"action": "stop_failed"})
+
+    def health(self) -> dict[str, Health]:
+        return {component.name: component.health() for component in self.all}

@@ -1,0 +1,176 @@
+"""Running the service: home lock, port, uvicorn, systemd's notifications."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import fcntl
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from mlpi.app import create_app
+from mlpi.auth.setup import SetupKey
+from mlpi.errors import HomeInUse, PortTaken, StartupError
+from mlpi.house import House, prepare_home
+from mlpi.settings import Settings
+from mlpi.system.notify import Notifier
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 512
+_M_ARENA_MAX = -8
+
+
+def serve(settings: Settings, *, when_ready: Callable[[str], None] | None = None) -> None:
+    """Run until a signal. Raises StartupError and its kinds before the port answers.
+
+    when_ready is called in a thread with the base URL once the port answers.
+    """
+    _configure_logging(settings)
+    _bound_memory()
+    prepare_home(settings)
+    with home_lock(settings.home), bound_socket(settings.host, settings.port) as listener:
+        house = House.build(settings)
+        try:
+            house.open()
+            house.audit.prune(older_than_days=settings.audit_days)
+            _Service(house, listener, when_ready).run()
+        finally:
+            house.close()
+
+
+@contextmanager
+def home_lock(home: Path) -> Iterator[None]:
+    """Exclusive use of a home by one service. Raises HomeInUse naming the other's process."""
+    path = home / "mlpi.lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            other = file.read().strip() or "unknown"
+            raise HomeInUse(
+                f"Another mlpi (process {other}) runs on {home}.",
+                advice="Stop it first, or give this one another --home.",
+            ) from None
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+@contextmanager
+def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket. Raises PortTaken, StartupError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise _explained(error, host, port) from None
+        yield listener
+    finally:
+        listener.close()
+
+
+def _explained(error: OSError, host: str, port: int) -> StartupError:
+    reason = error.strerror or str(error)
+    if "in use" in reason:
+        return PortTaken(
+            f"Port {port} on {host} is in use.",
+            advice="Choose another with --port, or see who has it: mlpi doctor.",
+        )
+    if "ermission" in reason:
+        return StartupError(f"Port {port} needs root.", advice="Choose one above 1023 with --port.")
+    return StartupError(f"{host}:{port} cannot be listened on ({reason}).")
+
+
+class _Service(uvicorn.Server):
+    """uvicorn, plus set-up link, systemd notifications and a drain with an end."""
+
+    def __init__(
+        self, house: House, listener: socket.socket, when_ready: Callable[[str], None] | None
+    ) -> None:
+        settings = house.settings
+        self._house = house
+        self._listener = listener
+        self._when_ready = when_ready
+        self._setup_key = SetupKey()
+        self._notifier = Notifier.from_environment()
+        config = uvicorn.Config(
+            create_app(house, self._setup_key),
+            log_config=None,
+            access_log=False,  # addresses carry the set-up key, and flash wears out
+            server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            timeout_graceful_shutdown=int(settings.shutdown_s),
+            timeout_keep_alive=30,
+            lifespan="on",
+            ws="none",
+        )
+        super().__init__(config)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        del sockets
+        super().run([self._listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.should_exit:
+            raise StartupError("The service could not start; its log says why.")
+        base = self._base()
+        log.info("listening on %s", base, extra={"action": "listening", "url": base})
+        if not self._house.users.any_exist():
+            # Printed, not logged: whoever may read the terminal or journal may set mlpi up.
+            print(f"Set up mlpi here: {self._setup_key.link(base)}", flush=True)  # noqa: T201
+        self._notifier.ready(f"listening on {base}")
+        self._watchdog = asyncio.create_task(self._notifier.feed_watchdog())
+        if self._when_ready is not None:
+            asyncio.get_running_loop().run_in_executor(None, self._when_ready, base)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._notifier.stopping()
+        self._watchdog.cancel()
+        await super().shutdown(sockets)
+
+    def _base(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            host = socket.gethostname()
+            if "." not in host and Path("/usr/sbin/avahi-daemon").exists():
+                host += ".local"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _configure_logging(settings: Settings) -> None:
+    under_systemd = "JOURNAL_STREAM" in os.environ  # the journal has its own clock
+    moment = "" if under_systemd else "%(asctime)s "
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format=moment + "%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    for chatty in ("alembic", "mlflow", "httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def _bound_memory() -> None:
+    """Let glibc keep two arenas, not eight per core: 20 to 40 MB less after some traffic."""
+    try:
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+    except (OSError, AttributeError):
+        return  # another libc
+

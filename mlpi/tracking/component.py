@@ -1,0 +1,63 @@
+"""MLflow as a component of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from mlpi.auth.roles import Principal
+from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.house import House
+from mlpi.tracking.mlflow_app import MlflowApp
+from mlpi.tracking.routes import router
+from mlpi.tracking.service import TrackingService
+from mlpi.tracking.store import TrackingStore
+from mlpi.tracking.ui import MlflowUi
+
+
+class Tracking:
+    """Experiments, runs and models: MLflow's API and UI, and our own pages over its database."""
+
+    name = "tracking"
+    links: Sequence[Link] = (Link("Tracking", "/tracking", "tracking"),)
+
+    def __init__(self, house: House) -> None:
+        settings = house.settings
+        self.mlflow = MlflowApp(settings, house.identity, house.workspaces)
+        self._ui = MlflowUi(settings.home / "cache" / "assets")
+        self._store = TrackingStore(settings.mlflow_database)
+        self.service = TrackingService(self._store, self.mlflow)
+        self.routers: Sequence[APIRouter] = (router(self.service),)
+
+    @property
+    def rooms(self) -> dict[str, ASGIApp]:
+        return {
+            "mlflow": self.mlflow.app,
+            "mlflow-late": self.mlflow.late,
+            "mlflow-ui": self._ui,
+        }
+
+    async def start(self) -> None:
+        self.mlflow.start()
+
+    async def stop(self) -> None:
+        await self.mlflow.stop()
+        self._store.close()
+
+    def summary(self, principal: Principal) -> Card | None:
+        if principal.workspace is None:
+            return None
+        health = self.health()
+        context: dict[str, object] = {"health": health, "is_ready": health.state is State.READY}
+        if self.service.is_prepared():
+            context["counts"] = self._store.counts(principal.workspace)
+            context["runs"] = self._store.recent_runs(principal.workspace, 4)
+        return Card("tracking/_card.html", context, is_wide=True)
+
+    def search(self, principal: Principal, words: str) -> Sequence[Hit]:
+        return self.service.search(principal.workspace, words)
+
+    def health(self) -> Health:
+        return self.mlflow.health()

@@ -1,0 +1,97 @@
+"""The columns of MLflow's tables that our pages read. A contract test compares them with MLflow's.
+
+Times are milliseconds since 1970, as MLflow stores them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
+
+_meta = MetaData()
+
+experiments = Table(
+    "experiments",
+    _meta,
+    Column("experiment_id", Integer, primary_key=True),
+    Column("name", String),
+    Column("workspace", String),
+    Column("lifecycle_stage", String),
+    Column("creation_time", BigInteger),
+    Column("last_update_time", BigInteger),
+)
+runs = Table(
+    "runs",
+    _meta,
+    Column("run_uuid", String, primary_key=True),
+    Column("experiment_id", Integer),
+    Column("name", String),
+    Column("user_id", String),
+    Column("status", String),
+    Column("start_time", BigInteger),
+    Column("end_time", BigInteger),
+    Column("lifecycle_stage", String),
+    Column("artifact_uri", String),
+)
+params = Table(
+    "params",
+    _meta,
+    Column("run_uuid", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String),
+)
+tags = Table(
+    "tags",
+    _meta,
+    Column("run_uuid", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String),
+)
+latest_metrics = Table(
+    "latest_metrics",
+    _meta,
+    Column("run_uuid", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", Float),
+    Column("step", BigInteger),
+    Column("timestamp", BigInteger),
+    Column("is_nan", Boolean),
+)
+metrics = Table(
+    "metrics",
+    _meta,
+    Column("run_uuid", String),
+    Column("key", String),
+    Column("value", Float),
+    Column("step", BigInteger),
+    Column("timestamp", BigInteger),
+    Column("is_nan", Boolean),
+)
+registered_models = Table(
+    "registered_models",
+    _meta,
+    Column("workspace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("description", String),
+    Column("last_updated_time", BigInteger),
+)
+model_versions = Table(
+    "model_versions",
+    _meta,
+    Column("workspace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("creation_time", BigInteger),
+    Column("status", String),
+    Column("run_id", String),
+    Column("current_stage", String),
+)
+model_aliases = Table(
+    "registered_model_aliases",
+    _meta,
+    Column("workspace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("alias", String, primary_key=True),
+    Column("version", Integer),
+)
+
+ALL = tuple(_meta.sorted_tables)

@@ -1,0 +1,98 @@
+"""The tracking pages."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from mlpi.errors import NotReady
+from mlpi.tracking.service import Artifact, TrackingService
+from mlpi.web.render import is_htmx, principal_of, render
+
+
+def router(service: TrackingService) -> APIRouter:
+    """The room's pages over one service."""
+    pages = APIRouter(include_in_schema=False)
+
+    @pages.get("/tracking")
+    def experiments(request: Request, q: str = "") -> Response:
+        service.require_prepared()
+        found = service.store.experiments(_workspace(request), q)
+        template = "tracking/_experiments.html" if is_htmx(request) else "tracking/experiments.html"
+        return render(request, template, experiments=found, q=q)
+
+    @pages.get("/tracking/experiments/{experiment_id}")
+    def experiment(request: Request, experiment_id: str, after: str | None = None) -> Response:
+        page = service.runs_page(_workspace(request), experiment_id, after)
+        template = "tracking/_runs.html" if is_htmx(request) else "tracking/experiment.html"
+        return render(request, template, page=page, experiment=page.experiment)
+
+    @pages.get("/tracking/runs/{run_id}")
+    def run(request: Request, run_id: str, path: str = "") -> Response:
+        service.require_prepared()
+        found = service.store.run(_workspace(request), run_id)
+        listed: list[Artifact] | None = None
+        try:
+            listed = service.artifacts(found, path)
+        except NotReady:
+            listed = None  # the page says so and can be read meanwhile
+        if is_htmx(request):
+            return render(request, "tracking/_artifacts.html", run=found, artifacts=listed, at=path)
+        return render(
+            request,
+            "tracking/run.html",
+            run=found,
+            experiment=service.store.experiment(_workspace(request), found.experiment_id),
+            tags=service.store.tags(run_id),
+            children=service.store.children(run_id),
+            step_counts=service.store.step_counts(run_id),
+            artifacts=listed,
+            at=path,
+        )
+
+    @pages.get("/tracking/runs/{run_id}/metric")
+    def metric(request: Request, run_id: str, key: str) -> Response:
+        service.require_prepared()
+        service.store.run(_workspace(request), run_id)
+        points = service.store.history(run_id, key)
+        return JSONResponse(
+            {
+                "key": key,
+                "steps": [step for step, _, _ in points],
+                "times": [at / 1000 for _, at, _ in points],
+                "values": [_finite(value) for _, _, value in points],
+            }
+        )
+
+    @pages.get("/tracking/models")
+    def models(request: Request, q: str = "") -> Response:
+        service.require_prepared()
+        found = service.store.models(_workspace(request), q)
+        template = "tracking/_models.html" if is_htmx(request) else "tracking/models.html"
+        return render(request, template, models=found, q=q)
+
+    @pages.get("/tracking/locate")
+    def locate(request: Request, experiment: str = "", run: str = "") -> Response:
+        """The workspace a link that a client printed leads to; null when it is not the user's."""
+        service.require_prepared()
+        workspace = service.store.workspace_of(experiment_id=experiment, run_id=run)
+        known = workspace if workspace in principal_of(request).roles else None
+        return JSONResponse({"workspace": known})
+
+    @pages.get("/mlflow")
+    def ui() -> Response:
+        return RedirectResponse("/mlflow/", 307)
+
+    return pages
+
+
+def _workspace(request: Request) -> str:
+    workspace: Any = request.scope["workspace"]
+    return str(workspace)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,384 @@
+"""Reading MLflow's database for our pages: SQL for exactly what a page shows, read-only.
+
+It works while MLflow is still being imported. Every query is bound to one workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, case, func, inspect, select, text, tuple_
+from sqlalchemy.engine import Connection
+
+from mlpi.db import open_engine
+from mlpi.errors import NotFound
+from mlpi.tracking.models import (
+    experiments,
+    latest_metrics,
+    metrics,
+    model_aliases,
+    model_versions,
+    params,
+    registered_models,
+    runs,
+    tags,
+)
+
+RUNS_PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    id: str
+    name: str
+    run_count: int = 0
+    running_count: int = 0
+    last_activity_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run; metrics and params hold only what the page asked for."""
+
+    id: str
+    name: str
+    experiment_id: str
+    status: str
+    user: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    artifact_uri: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float | None:
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    name: str
+    description: str
+    latest_version: int | None
+    version_count: int
+    run_id: str | None
+    aliases: dict[str, int]
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    experiments: int
+    runs: int
+    running: int
+    models: int
+
+
+class TrackingStore:
+    """Queries on MLflow's own tables."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_engine(url)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def is_prepared(self) -> bool:
+        """Whether MLflow has made its tables, workspaces included."""
+        with self._engine.connect() as db:
+            schema = inspect(db)
+            if not schema.has_table("experiments"):
+                return False
+            return any(column["name"] == "workspace" for column in schema.get_columns("experiments"))
+
+    def counts(self, workspace: str) -> Counts:
+        """How much there is in a workspace, deleted things left out."""
+        with self._engine.connect() as db:
+            mine = _active_experiments(workspace)
+            run_rows = (
+                select(func.count(), func.count(case((runs.c.status == "RUNNING", 1))))
+                .select_from(runs)
+                .where(
+                    runs.c.lifecycle_stage == "active",
+                    runs.c.experiment_id.in_(mine.with_only_columns(experiments.c.experiment_id)),
+                )
+            )
+            run_count, running = db.execute(run_rows).one()
+            return Counts(
+                experiments=db.scalar(
+                    select(func.count()).select_from(mine.subquery())
+                ) or 0,
+                runs=run_count,
+                running=running,
+                models=db.scalar(
+                    select(func.count())
+                    .select_from(registered_models)
+                    .where(registered_models.c.workspace == workspace)
+                ) or 0,
+            )
+
+    def experiments(self, workspace: str, search: str = "") -> list[Experiment]:
+        """Active experiments, last active first, with their run counts."""
+        query = (
+            select(
+                experiments.c.experiment_id,
+                experiments.c.name,
+                func.count(runs.c.run_uuid),
+                func.count(case((runs.c.status == "RUNNING", 1))),
+                func.coalesce(func.max(runs.c.start_time), experiments.c.last_update_time),
+            )
+            .select_from(
+                experiments.outerjoin(
+                    runs,
+                    (runs.c.experiment_id == experiments.c.experiment_id)
+                    & (runs.c.lifecycle_stage == "active"),
+                )
+            )
+            .where(
+                experiments.c.workspace == workspace, experiments.c.lifecycle_stage == "active"
+            )
+            .group_by(
+                experiments.c.experiment_id, experiments.c.name, experiments.c.last_update_time
+            )
+            .order_by(text("5 DESC"))
+        )
+        if search:
+            query = query.where(experiments.c.name.icontains(search, autoescape=True))
+        with self._engine.connect() as db:
+            return [
+                Experiment(str(id_), name, count, running, _at(last))
+                for id_, name, count, running, last in db.execute(query)
+            ]
+
+    def experiment(self, workspace: str, experiment_id: str) -> Experiment:
+        """One experiment, deleted ones too. Raises NotFound."""
+        if not experiment_id.isdecimal() or len(experiment_id) > 18:
+            raise NotFound
+        query = select(experiments.c.experiment_id, experiments.c.name).where(
+            experiments.c.experiment_id == int(experiment_id), experiments.c.workspace == workspace
+        )
+        with self._engine.connect() as db:
+            row = db.execute(query).one_or_none()
+        if row is None:
+            raise NotFound("There is no such experiment in this workspace.")
+        return Experiment(str(row.experiment_id), row.name)
+
+    def runs(self, experiment_id: str, after: tuple[int, str] | None = None) -> list[Run]:
+        """A page of active runs, newest first, with all their latest metrics and params.
+
+        after: (start in ms, run id) of the last run of the page before.
+        """
+        query = (
+            select(runs)
+            .where(
+                runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active"
+            )
+            .order_by(runs.c.start_time.desc(), runs.c.run_uuid.desc())
+            .limit(RUNS_PER_PAGE)
+        )
+        if after is not None:
+            query = query.where(tuple_(runs.c.start_time, runs.c.run_uuid) < after)
+        with self._engine.connect() as db:
+            found = [_run(row) for row in db.execute(query)]
+            self._fill(db, found)
+        return found
+
+    def recent_runs(self, workspace: str, limit: int) -> list[Run]:
+        """The newest active runs of a workspace, without metrics and params."""
+        query = (
+            select(runs)
+            .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
+            .where(experiments.c.workspace == workspace, runs.c.lifecycle_stage == "active")
+            .order_by(runs.c.start_time.desc())
+            .limit(limit)
+        )
+        with self._engine.connect() as db:
+            return [_run(row) for row in db.execute(query)]
+
+    def run(self, workspace: str, run_id: str) -> Run:
+        """One run with everything latest. Raises NotFound."""
+        query = (
+            select(runs)
+            .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
+            .where(runs.c.run_uuid == run_id, experiments.c.workspace == workspace)
+        )
+        with self._engine.connect() as db:
+            row = db.execute(query).one_or_none()
+            if row is None:
+                raise NotFound("There is no such run in this workspace.")
+            found = _run(row)
+            self._fill(db, [found])
+        return found
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """All tags of a run by key."""
+        query = select(tags.c.key, tags.c.value).where(tags.c.run_uuid == run_id)
+        with self._engine.connect() as db:
+            return dict(sorted(db.execute(query).tuples().all()))
+
+    def children(self, run_id: str) -> list[Run]:
+        """The active runs nested directly in this one, oldest first."""
+        nested = select(tags.c.run_uuid).where(
+            tags.c.key == "mlflow.parentRunId", tags.c.value == run_id
+        )
+        query = (
+            select(runs)
+            .where(runs.c.run_uuid.in_(nested), runs.c.lifecycle_stage == "active")
+            .order_by(runs.c.start_time)
+            .limit(200)
+        )
+        with self._engine.connect() as db:
+            return [_run(row) for row in db.execute(query)]
+
+    def step_counts(self, run_id: str) -> dict[str, int]:
+        """How many points each metric of a run has."""
+        query = (
+            select(metrics.c.key, func.count())
+            .where(metrics.c.run_uuid == run_id)
+            .group_by(metrics.c.key)
+        )
+        with self._engine.connect() as db:
+            return dict(db.execute(query).tuples().all())
+
+    def history(self, run_id: str, key: str, limit: int = 5000) -> list[tuple[int, int, float]]:
+        """(step, ms, value) of a metric in order of step; every n-th point when there are more."""
+        mine = (metrics.c.run_uuid == run_id) & (metrics.c.key == key)
+        with self._engine.connect() as db:
+            total = db.scalar(select(func.count()).select_from(metrics).where(mine)) or 0
+            every = max(1, -(-total // limit))
+            position = func.row_number().over(order_by=(metrics.c.step, metrics.c.timestamp))
+            numbered = (
+                select(
+                    metrics.c.step,
+                    metrics.c.timestamp,
+                    metrics.c.value,
+                    metrics.c.is_nan,
+                    position.label("position"),
+                )
+                .where(mine)
+                .subquery()
+            )
+            query = (
+                select(numbered)
+                .where((numbered.c.position % every == 0) | (numbered.c.position == total))
+                .order_by(numbered.c.position)
+            )
+            return [
+                (row.step, row.timestamp, float("nan") if row.is_nan else row.value)
+                for row in db.execute(query)
+            ]
+
+    def models(self, workspace: str, search: str = "") -> list[Model]:
+        """Registered models by name, each with its newest version and aliases."""
+        query = (
+            select(registered_models)
+            .where(registered_models.c.workspace == workspace)
+            .order_by(registered_models.c.name)
+        )
+        if search:
+            query = query.where(registered_models.c.name.icontains(search, autoescape=True))
+        newest = (
+            select(
+                model_versions.c.name,
+                func.max(model_versions.c.version),
+                func.count(),
+            )
+            .where(model_versions.c.workspace == workspace)
+            .group_by(model_versions.c.name)
+        )
+        alias_rows = select(model_aliases).where(model_aliases.c.workspace == workspace)
+        run_rows = select(
+            model_versions.c.name, model_versions.c.version, model_versions.c.run_id
+        ).where(model_versions.c.workspace == workspace)
+        with self._engine.connect() as db:
+            versions = {name: (version, count) for name, version, count in db.execute(newest)}
+            run_ids = {(name, version): run for name, version, run in db.execute(run_rows)}
+            aliases: dict[str, dict[str, int]] = {}
+            for row in db.execute(alias_rows):
+                aliases.setdefault(row.name, {})[row.alias] = row.version
+            return [
+                Model(
+                    name=row.name,
+                    description=row.description or "",
+                    latest_version=versions.get(row.name, (None, 0))[0],
+                    version_count=versions.get(row.name, (None, 0))[1],
+                    run_id=run_ids.get((row.name, versions.get(row.name, (None, 0))[0])),
+                    aliases=aliases.get(row.name, {}),
+                    updated_at=_at(row.last_updated_time),
+                )
+                for row in db.execute(query)
+            ]
+
+    def workspace_of(self, *, experiment_id: str = "", run_id: str = "") -> str | None:
+        """Which workspace an experiment or a run lies in."""
+        query = select(experiments.c.workspace)
+        if run_id:
+            query = query.join(runs, runs.c.experiment_id == experiments.c.experiment_id).where(
+                runs.c.run_uuid == run_id
+            )
+        elif experiment_id.isdecimal() and len(experiment_id) <= 18:
+            query = query.where(experiments.c.experiment_id == int(experiment_id))
+        else:
+            return None
+        with self._engine.connect() as db:
+            return db.scalar(query)
+
+    def find(self, workspace: str, words: str, limit: int = 5) -> list[Run]:
+        """Runs whose name or id begins with or contains the words."""
+        query = (
+            select(runs)
+            .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
+            .where(
+                experiments.c.workspace == workspace,
+                runs.c.lifecycle_stage == "active",
+                runs.c.name.icontains(words, autoescape=True)
+                | runs.c.run_uuid.startswith(words, autoescape=True),
+            )
+            .order_by(runs.c.start_time.desc())
+            .limit(limit)
+        )
+        with self._engine.connect() as db:
+            return [_run(row) for row in db.execute(query)]
+
+    @staticmethod
+    def _fill(db: Connection, found: Sequence[Run]) -> None:
+        """Put latest metrics and params into the runs: two queries, however many."""
+        by_id = {run.id: run for run in found}
+        if not by_id:
+            return
+        for row in db.execute(
+            select(latest_metrics).where(latest_metrics.c.run_uuid.in_(by_id))
+        ):
+            value = float("nan") if row.is_nan else row.value
+            by_id[row.run_uuid].metrics[row.key] = value
+        for row in db.execute(select(params).where(params.c.run_uuid.in_(by_id))):
+            by_id[row.run_uuid].params[row.key] = row.value
+
+
+def _active_experiments(workspace: str) -> Any:
+    return select(experiments).where(
+        experiments.c.workspace == workspace, experiments.c.lifecycle_stage == "active"
+    )
+
+
+def _run(row: Row[Any]) -> Run:
+    return Run(
+        id=row.run_uuid,
+        name=row.name or row.run_uuid[:8],
+        experiment_id=str(row.experiment_id),
+        status=row.status or "",
+        user=row.user_id or "",
+        started_at=_at(row.start_time),
+        ended_at=_at(row.end_time),
+        artifact_uri=row.artifact_uri or "",
+    )
+
+
+def _at(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None

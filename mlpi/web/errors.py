@@ -1,0 +1,120 @@
+"""One handler: an error becomes a page for a browser and JSON for everyone else."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Scope
+
+from mlpi.auth.middleware import MethodRefused
+from mlpi.errors import (
+    Forbidden,
+    Invalid,
+    MlpiError,
+    NotFound,
+    NotReady,
+    TooManyAttempts,
+    Unauthenticated,
+)
+from mlpi.web.render import is_htmx, render
+
+log = logging.getLogger(__name__)
+
+
+def respond(request: Request, error: MlpiError) -> Response:
+    """The answer to an error, fitting who asks."""
+    if isinstance(error, Unauthenticated) and wants_page(request):
+        response = _to_login(request)
+    elif wants_page(request):
+        template = "_error.html" if is_htmx(request) else "error.html"
+        response = render(request, template, error.status, error=error, status=error.status)
+    else:
+        body = {"error_code": error.code, "message": error.message}
+        if error.advice:
+            body["advice"] = error.advice
+        if error.field:
+            body["field"] = error.field
+        response = JSONResponse(body, error.status)
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="mlpi"'
+    if isinstance(error, TooManyAttempts | NotReady):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, MethodRefused):
+        response.headers["Allow"] = ", ".join(error.allowed)
+    return response
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person looks at the answer."""
+    if is_htmx(request):
+        return True
+    return "text/html" in request.headers.get("accept", "")
+
+
+def door_errors(app: FastAPI) -> ASGIApp:
+    """What the door calls for a refused request, which never reached the app."""
+
+    def answer(error: MlpiError, scope: Scope) -> ASGIApp:
+        return respond(Request({**scope, "app": app}), error)
+
+    return answer  # type: ignore[return-value]
+
+
+def install(app: FastAPI) -> None:
+    """Handle every error that a route of mlpi's own lets out."""
+
+    async def own(request: Request, error: Exception) -> Response:
+        assert isinstance(error, MlpiError)
+        return respond(request, error)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return respond(request, _from_status(error.status_code, str(error.detail)))
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return respond(request, Invalid(f"{field}: {first['msg']}.", field=field))
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error(
+            "request failed",
+            exc_info=error,
+            extra={"action": "request_failed", "path": request.url.path},
+        )
+        return respond(request, MlpiError("Something went wrong inside mlpi; its log says what."))
+
+    app.add_exception_handler(MlpiError, own)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _from_status(status: int, detail: str) -> MlpiError:
+    for kind in (NotFound, Forbidden, Unauthenticated, Invalid):
+        if kind.status == status:
+            return kind()
+    error = MlpiError(detail if detail != HTTPStatus(status).phrase else None)
+    error.status = status  # type: ignore[misc]
+    return error
+
+
+def _to_login(request: Request) -> Response:
+    # An htmx part knows the page it lives in; come back to that, not to the part.
+    target = request.url.path
+    if request.url.query:
+        target += f"?{request.url.query}"
+    if is_htmx(request):
+        target = request.headers.get("hx-current-url", "/")
+    login = "/login?" + urlencode({"next": target}) if target != "/" else "/login"
+    if is_htmx(request):
+        return Response(status_code=401, headers={"HX-Redirect": login})
+    return RedirectResponse(login, 303)

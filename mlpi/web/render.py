@@ -1,0 +1,86 @@
+"""Pages from templates: one environment, one shell."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache, lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from mlpi import paths
+from mlpi.auth.roles import Principal
+from mlpi.web import filters
+
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "mlpi_theme"
+
+
+@cache
+def environment() -> Environment:
+    """The one Jinja environment; an undefined name is an error, not an empty string."""
+    env = Environment(
+        loader=FileSystemLoader(paths.TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    env.filters.update(filters.ALL)
+    env.globals["asset"] = asset
+    return env
+
+
+@lru_cache(maxsize=256)
+def asset(path: str) -> str:
+    """The URL of a static file with its content's hash, so that it can be cached for ever."""
+    digest = hashlib.sha256((paths.STATIC / path).read_bytes()).hexdigest()
+    return f"/static/{path}?v={digest[:10]}"
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether a part of a page is asked for rather than a page."""
+    return request.headers.get("hx-request") == "true"
+
+
+def render(
+    request: Request, template: str, status: int = 200, **context: Any
+) -> HTMLResponse:
+    """A template with the shell's context around it."""
+    html = environment().get_template(template).render(**shell(request), **context)
+    return HTMLResponse(html, status)
+
+
+def shell(request: Request) -> dict[str, Any]:
+    """What every page shows: who, where, and the ways to go."""
+    principal: Principal | None = request.scope.get("user")
+    theme = request.cookies.get(THEME_COOKIE, "auto")
+    path = request.url.path
+    components = request.app.state.components.all
+    return {
+        "principal": principal,
+        "workspace": principal.workspace if principal else None,
+        "workspaces": sorted(principal.roles) if principal else [],
+        "links": [link for component in components for link in component.links],
+        "path": path,
+        "theme": theme if theme in THEMES else "auto",
+        "here": lambda target, **query: here(principal, target, **query),
+    }
+
+
+def here(principal: Principal | None, target: str, **query: str) -> str:
+    """A form's target bound to the page's workspace, whatever another tab has switched to."""
+    if principal and principal.workspace:
+        query["workspace"] = principal.workspace
+    return f"{target}?{urlencode(query)}" if query else target
+
+
+def principal_of(request: Request) -> Principal:
+    """Who asks; the door has made sure that there is somebody."""
+    principal = request.scope["user"]
+    assert isinstance(principal, Principal)
+    return principal

@@ -1,0 +1,91 @@
+"""The dashboard, the shell's small requests, and the API's documentation page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from mlpi import paths
+from mlpi.auth.requests import local_path
+from mlpi.component import Card, Components
+from mlpi.errors import NotFound
+from mlpi.house import House
+from mlpi.system.machine import Machine
+from mlpi.web.render import THEME_COOKIE, THEMES, principal_of, render
+
+YEAR_S = 365 * 86400
+
+
+def router(house: House, components: Components, machine: Machine) -> APIRouter:
+    """What belongs to no component."""
+    pages = APIRouter(include_in_schema=False)
+
+    def cards(request: Request) -> list[Card]:
+        principal = principal_of(request)
+        found = [component.summary(principal) for component in components.all]
+        return [card for card in found if card] + [
+            Card("system/_card.html", {"machine": machine.figures()})
+        ]
+
+    @pages.get("/")
+    def dashboard(request: Request) -> Response:
+        health = components.health()
+        return render(
+            request, "dashboard.html", cards=cards(request), health=health, machine=machine
+        )
+
+    @pages.get("/_cards")
+    def dashboard_cards(request: Request) -> Response:
+        return render(request, "_cards.html", cards=cards(request))
+
+    @pages.get("/_search")
+    def search(request: Request, q: str = "") -> Response:
+        words = q.strip()
+        principal = principal_of(request)
+        hits = [
+            hit
+            for component in components.all
+            for hit in (component.search(principal, words) if words else ())
+        ]
+        return render(request, "_search.html", hits=hits, words=words)
+
+    @pages.post("/workspace")
+    def switch(
+        request: Request,
+        name: Annotated[str, Form()],
+        next: Annotated[str, Form()] = "/",  # noqa: A002 - the field's word
+    ) -> Response:
+        principal = principal_of(request)
+        if name not in principal.roles:
+            raise NotFound(f"There is no workspace {name!r}, or you are not a member of it.")
+        if principal.session_id is not None:
+            house.sessions.set_workspace(principal.session_id, name)
+            house.identity.forget()
+        return RedirectResponse(local_path(next), 303)
+
+    @pages.post("/theme")
+    def theme(
+        choice: Annotated[str, Form()],
+        next: Annotated[str, Form()] = "/",  # noqa: A002
+    ) -> Response:
+        response = RedirectResponse(local_path(next), 303)
+        if choice in THEMES:
+            response.set_cookie(THEME_COOKIE, choice, max_age=YEAR_S, samesite="lax")
+        return response
+
+    @pages.get("/docs")
+    def docs(request: Request) -> Response:
+        return render(request, "docs.html")
+
+    @pages.get("/docs/openapi.json")
+    def openapi(request: Request) -> Response:
+        return JSONResponse(request.app.openapi())
+
+    @pages.get("/favicon.ico")
+    def favicon() -> Response:
+        icon = (paths.STATIC / "favicon.svg").read_bytes()
+        return Response(icon, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+
+    return pages
