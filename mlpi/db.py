@@ -87,9 +87,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction: committed and synced at the end of the block, or not at all."""
-        with self._one_writer(), Session(self._writing, expire_on_commit=False) as session:
-            with session.begin():
-                yield session
+        with (
+            self._one_writer(),
+            Session(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     @contextmanager
     def _one_writer(self) -> Iterator[None]:
@@ -147,9 +150,7 @@ class Database:
         self._run_alembic(goal)
         start = known.index(current) + 1 if current is not None else 0
         applied = known[start : known.index(goal) + 1]
-        log.info(
-            "database migrated to %s", goal, extra={"action": "database_migrated", "to": goal}
-        )
+        log.info("database migrated to %s", goal, extra={"action": "database_migrated", "to": goal})
         return applied
 
     def revision(self) -> str | None:
@@ -158,7 +159,8 @@ class Database:
             with self.engine.connect() as connection:
                 if not inspect(connection).has_table("alembic_version"):
                     return None
-                return connection.scalar(text("SELECT version_num FROM alembic_version"))
+                found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+                return str(found) if found is not None else None
         except DatabaseError as error:
             raise self.explained(error) from None
 

@@ -138,7 +138,9 @@ class _Service(uvicorn.Server):
         self._notifier.ready(f"listening on {base}")
         self._watchdog = asyncio.create_task(self._notifier.feed_watchdog())
         if self._when_ready is not None:
-            asyncio.get_running_loop().run_in_executor(None, self._when_ready, base)
+            self._announcing = asyncio.get_running_loop().run_in_executor(
+                None, self._when_ready, base
+            )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._notifier.stopping()
@@ -173,4 +175,3 @@ def _bound_memory() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
     except (OSError, AttributeError):
         return  # another libc
-

@@ -36,9 +36,7 @@ def serves_artifacts(row: Row) -> bool:
     return any(word in row.pattern for word in _ARTIFACT_WORDS)
 
 
-def security_headers(
-    send: Send, row: Row | None
-) -> Callable[[Message], Awaitable[None]]:
+def security_headers(send: Send, row: Row | None) -> Callable[[Message], Awaitable[None]]:
     """A send that adds the headers fitting the row to the answer's start."""
     extra = [
         (b"x-content-type-options", b"nosniff"),

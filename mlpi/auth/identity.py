@@ -68,7 +68,7 @@ class Identity:
         epoch = self._epoch
         with self._db.read() as session:
             rows = session.execute(select(Workspace.name, Workspace.description))
-            known = {name: description for name, description in rows}
+            known = dict(rows.tuples().all())
         if fresh and epoch == self._epoch:
             self._workspaces = known
         return known

@@ -85,9 +85,7 @@ def router(house: House, setup_key: SetupKey) -> APIRouter:
         again: Text = "",
     ) -> Response:
         if not setup_key.matches(key):
-            return render(
-                request, "setup.html", 403, key=key, has_key=False, name=name, error=None
-            )
+            return render(request, "setup.html", 403, key=key, has_key=False, name=name, error=None)
         try:
             if password != again:
                 raise Invalid("The two passwords are not the same.", field="again")
@@ -95,9 +93,7 @@ def router(house: House, setup_key: SetupKey) -> APIRouter:
         except Conflict:
             return RedirectResponse("/login", 303)
         except Invalid as error:
-            return render(
-                request, "setup.html", 422, key=key, has_key=True, name=name, error=error
-            )
+            return render(request, "setup.html", 422, key=key, has_key=True, name=name, error=error)
         secret = house.sessions.open(user, address=address_of(request), agent=agent(request))
         return welcome(request, "/", secret)
 

@@ -14,7 +14,7 @@ from mlpi.auth.csrf import refuse_cross_site
 from mlpi.auth.headers import security_headers
 from mlpi.auth.identity import Identity
 from mlpi.auth.roles import Principal, Role, current_principal
-from mlpi.auth.table.match import Match, Need, Row, RouteTable
+from mlpi.auth.table.match import Match, Need, RouteTable, Row
 from mlpi.auth.table.mlflow import PREFIX
 from mlpi.db import Database
 from mlpi.errors import Forbidden, MlpiError, NotFound, Unauthenticated
@@ -223,4 +223,3 @@ def _for_tool(scope: Scope, path: str) -> Scope:
         "raw_path": path.encode(),
         "headers": kept,
     }
-

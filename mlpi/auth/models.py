@@ -104,4 +104,3 @@ class AuditEntry(Base):
     target: Mapped[str] = mapped_column(String(200), default="")
     workspace: Mapped[str] = mapped_column(String(63), default="")
     address: Mapped[str] = mapped_column(String(64), default="")
-

@@ -38,7 +38,7 @@ def matches(password: str, password_hash: str | None) -> bool:
     """Whether the password has this hash; takes as long when there is no hash."""
     with _at_once:
         try:
-            right = _hasher.verify(password_hash or _DECOY, password[: MAX_LENGTH + 1])
+            _hasher.verify(password_hash or _DECOY, password[: MAX_LENGTH + 1])
         except (Argon2Error, InvalidHashError):
             return False
-    return right and password_hash is not None
+    return password_hash is not None

@@ -49,5 +49,3 @@ def local_path(target: str) -> str:
     if not target.startswith("/") or target.startswith(("//", "/\\")) or "\n" in target:
         return "/"
     return target
-
-

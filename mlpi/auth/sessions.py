@@ -21,9 +21,7 @@ MAX_AGENT = 200
 class Sessions:
     """Random server-side ids; the cookie holds the secret, the table its hash."""
 
-    def __init__(
-        self, db: Database, audit: Audit, clock: Clock, *, lifetime: timedelta
-    ) -> None:
+    def __init__(self, db: Database, audit: Audit, clock: Clock, *, lifetime: timedelta) -> None:
         self._db = db
         self._audit = audit
         self._clock = clock

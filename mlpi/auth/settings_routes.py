@@ -49,9 +49,7 @@ def router(house: House) -> APIRouter:
             )
         except MlpiError as error:
             user = house.users.get(principal.name)
-            return render(
-                request, "settings/account.html", 422, user=user, error=error, done=""
-            )
+            return render(request, "settings/account.html", 422, user=user, error=error, done="")
         return back(request, "/settings/account", "password")
 
     @pages.get("/settings/sessions")
@@ -87,7 +85,9 @@ def router(house: House) -> APIRouter:
             "settings/tokens.html",
             status,
             tokens=house.tokens.page(user=principal.name),
-            roles=[word for word in ROLE_WORDS if principal.role and role_of(word) <= principal.role],
+            roles=[
+                word for word in ROLE_WORDS if principal.role and role_of(word) <= principal.role
+            ],
             secret=secret,
             base=str(request.base_url).rstrip("/"),
             error=error,

@@ -78,7 +78,11 @@ class Tokens:
             session.add(token)
             session.flush()
             self._audit.record(
-                session, actor, "token_added", f"#{token.id} of {user}, {token.role.word}", workspace
+                session,
+                actor,
+                "token_added",
+                f"#{token.id} of {user}, {token.role.word}",
+                workspace,
             )
         return token, secret
 
@@ -103,7 +107,10 @@ class Tokens:
                 raise NotFound(f"There is no token #{token_id}.")
             token.revoked_at = self._clock()
             self._audit.record(
-                session, actor, "token_revoked", f"#{token_id} of {token.user.name}",
+                session,
+                actor,
+                "token_revoked",
+                f"#{token_id} of {token.user.name}",
                 token.workspace.name,
             )
 

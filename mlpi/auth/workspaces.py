@@ -45,15 +45,15 @@ class Workspaces:
         except IntegrityError:
             return  # another process was faster
 
-    def add(self, name: str, description: str = "", *, owner: str | None, actor: Actor) -> Workspace:
+    def add(
+        self, name: str, description: str = "", *, owner: str | None, actor: Actor
+    ) -> Workspace:
         """Create a workspace; owner becomes its first owner. Raises Invalid, Conflict, NotFound."""
         name = workspace_name(name)
         description = _described(description)
         try:
             with self._db.write() as session:
-                workspace = Workspace(
-                    name=name, description=description, created_at=self._clock()
-                )
+                workspace = Workspace(name=name, description=description, created_at=self._clock())
                 session.add(workspace)
                 session.flush()
                 self._audit.record(session, actor, "workspace_added", name, name)

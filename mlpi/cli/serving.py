@@ -11,7 +11,7 @@ from mlpi.cli.common import Home
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on.", show_default="0.0.0.0")
+        str | None, typer.Option(help="Address to listen on.", show_default="all")
     ] = None,
     port: Annotated[int | None, typer.Option(help="TCP port.", show_default="9000")] = None,
     home: Home = None,

@@ -7,11 +7,12 @@ import gc
 import logging
 import os
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 from sqlalchemy import make_url
@@ -113,7 +114,7 @@ class MlflowApp:
             raise NotReady("MLflow is still being loaded.")
         from mlflow.server import handlers  # noqa: PLC0415 - loaded by now
 
-        return handlers._get_artifact_repo_mlflow_artifacts()
+        return handlers._get_artifact_repo_mlflow_artifacts()  # type: ignore[no-untyped-call]
 
     async def _ready(self) -> ASGIApp:
         if self._app is None and self._failure is None:
@@ -161,18 +162,19 @@ def _lean_app() -> ASGIApp:
     from a2wsgi import WSGIMiddleware  # noqa: PLC0415
     from fastapi import FastAPI  # noqa: PLC0415
     from mlflow.server import app as flask_app  # noqa: PLC0415
-    from mlflow.server import handlers  # noqa: PLC0415
     from mlflow.server.artifact_router import artifact_router  # noqa: PLC0415
     from mlflow.server.job_api import job_api_router  # noqa: PLC0415
     from mlflow.server.otel_api import otel_router  # noqa: PLC0415
     from mlflow.server.server_info_api import server_info_router  # noqa: PLC0415
 
-    # Without Flask-WTF the import inside fails, slowly, at every GraphQL request.
-    handlers._get_graphql_auth_middleware = lambda: []
+    # Every run search and GraphQL request tries to import MLflow's own RBAC, which brings in the
+    # whole gateway and pandas, or fails slowly for want of Flask-WTF. None makes it fail at once.
+    sys.modules["mlflow.server.auth"] = None  # type: ignore[assignment]
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     for router in (otel_router, job_api_router, artifact_router, server_info_router):
         app.include_router(router)
-    app.mount("/", WSGIMiddleware(flask_app, workers=HANDLER_THREADS))
+    wsgi: Any = WSGIMiddleware(cast(Any, flask_app), workers=HANDLER_THREADS)
+    app.mount("/", wsgi)
     return app
 
 
@@ -184,8 +186,9 @@ def _complete_app() -> Any:
 
 def _prepare_database(url: str) -> None:
     """WAL, and MLflow's own migrations with a copy aside first."""
-    from mlflow.store.db import utils  # noqa: PLC0415
+    from mlflow.store.db import utils as untyped  # noqa: PLC0415
 
+    utils: Any = untyped
     parsed = make_url(url)
     path = None
     if parsed.get_backend_name() == "sqlite" and parsed.database:

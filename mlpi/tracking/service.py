@@ -79,7 +79,10 @@ class TrackingService:
     def artifacts(self, run: Run, path: str = "") -> list[Artifact]:
         """What lies in a folder of a run's artifacts, folders first. Raises NotReady."""
         prefix = run.artifact_uri.partition(":/")[2].strip("/")
-        if not run.artifact_uri.startswith("mlflow-artifacts:") or ".." in PurePosixPath(path).parts:
+        if (
+            not run.artifact_uri.startswith("mlflow-artifacts:")
+            or ".." in PurePosixPath(path).parts
+        ):
             return []
         listed = self._mlflow.artifacts().list_artifacts("/".join(p for p in (prefix, path) if p))
         found = [

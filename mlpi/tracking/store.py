@@ -95,7 +95,9 @@ class TrackingStore:
             schema = inspect(db)
             if not schema.has_table("experiments"):
                 return False
-            return any(column["name"] == "workspace" for column in schema.get_columns("experiments"))
+            return any(
+                column["name"] == "workspace" for column in schema.get_columns("experiments")
+            )
 
     def counts(self, workspace: str) -> Counts:
         """How much there is in a workspace, deleted things left out."""
@@ -111,16 +113,15 @@ class TrackingStore:
             )
             run_count, running = db.execute(run_rows).one()
             return Counts(
-                experiments=db.scalar(
-                    select(func.count()).select_from(mine.subquery())
-                ) or 0,
+                experiments=db.scalar(select(func.count()).select_from(mine.subquery())) or 0,
                 runs=run_count,
                 running=running,
                 models=db.scalar(
                     select(func.count())
                     .select_from(registered_models)
                     .where(registered_models.c.workspace == workspace)
-                ) or 0,
+                )
+                or 0,
             )
 
     def experiments(self, workspace: str, search: str = "") -> list[Experiment]:
@@ -140,9 +141,7 @@ class TrackingStore:
                     & (runs.c.lifecycle_stage == "active"),
                 )
             )
-            .where(
-                experiments.c.workspace == workspace, experiments.c.lifecycle_stage == "active"
-            )
+            .where(experiments.c.workspace == workspace, experiments.c.lifecycle_stage == "active")
             .group_by(
                 experiments.c.experiment_id, experiments.c.name, experiments.c.last_update_time
             )
@@ -176,9 +175,7 @@ class TrackingStore:
         """
         query = (
             select(runs)
-            .where(
-                runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active"
-            )
+            .where(runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active")
             .order_by(runs.c.start_time.desc(), runs.c.run_uuid.desc())
             .limit(RUNS_PER_PAGE)
         )
@@ -352,9 +349,7 @@ class TrackingStore:
         by_id = {run.id: run for run in found}
         if not by_id:
             return
-        for row in db.execute(
-            select(latest_metrics).where(latest_metrics.c.run_uuid.in_(by_id))
-        ):
+        for row in db.execute(select(latest_metrics).where(latest_metrics.c.run_uuid.in_(by_id))):
             value = float("nan") if row.is_nan else row.value
             by_id[row.run_uuid].metrics[row.key] = value
         for row in db.execute(select(params).where(params.c.run_uuid.in_(by_id))):

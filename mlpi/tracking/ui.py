@@ -19,7 +19,8 @@ BACK = """<link rel="stylesheet" href="{style}">\
 def build_folder() -> Path:
     """Where MLflow's built UI lies."""
     spec = find_spec("mlflow")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return Path(spec.origin).parent / "server" / "js" / "build"
 
 

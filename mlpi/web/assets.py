@@ -44,11 +44,7 @@ class Assets(StaticFiles):
         else:
             headers["Cache-Control"] = "public, max-age=300"
         accepts = dict(scope["headers"]).get(b"accept-encoding", b"")
-        if (
-            b"gzip" in accepts
-            and file.suffix in _COMPRESSIBLE
-            and info.st_size > _WORTH_BYTES
-        ):
+        if b"gzip" in accepts and file.suffix in _COMPRESSIBLE and info.st_size > _WORTH_BYTES:
             media_type = FileResponse(file).media_type
             try:
                 packed = await anyio.to_thread.run_sync(self._packed, file, info)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Scope
 
-from mlpi.auth.middleware import MethodRefused
+from mlpi.auth.middleware import MethodRefused, OnError
 from mlpi.errors import (
     Forbidden,
     Invalid,
@@ -34,7 +34,7 @@ def respond(request: Request, error: MlpiError) -> Response:
         response = _to_login(request)
     elif wants_page(request):
         template = "_error.html" if is_htmx(request) else "error.html"
-        response = render(request, template, error.status, error=error, status=error.status)
+        response = render(request, template, error.status, error=error)
     else:
         body = {"error_code": error.code, "message": error.message}
         if error.advice:
@@ -58,13 +58,13 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def door_errors(app: FastAPI) -> ASGIApp:
+def door_errors(app: FastAPI) -> OnError:
     """What the door calls for a refused request, which never reached the app."""
 
     def answer(error: MlpiError, scope: Scope) -> ASGIApp:
         return respond(Request({**scope, "app": app}), error)
 
-    return answer  # type: ignore[return-value]
+    return answer
 
 
 def install(app: FastAPI) -> None:

@@ -47,9 +47,7 @@ def is_htmx(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def render(
-    request: Request, template: str, status: int = 200, **context: Any
-) -> HTMLResponse:
+def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A template with the shell's context around it."""
     html = environment().get_template(template).render(**shell(request), **context)
     return HTMLResponse(html, status)

@@ -86,6 +86,8 @@ def router(house: House, components: Components, machine: Machine) -> APIRouter:
     @pages.get("/favicon.ico")
     def favicon() -> Response:
         icon = (paths.STATIC / "favicon.svg").read_bytes()
-        return Response(icon, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
+        return Response(
+            icon, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"}
+        )
 
     return pages

@@ -266,8 +266,24 @@ LATE = """
     viewer GET    {api}/3.0/mlflow/mcp-servers
     editor POST   {api}/3.0/mlflow/mcp-servers
     viewer GET    {api}/3.0/mlflow/mcp-servers/endpoints
+    editor POST   {api}/3.0/mlflow/mcp-servers/{name:path}/aliases
+    viewer GET    {api}/3.0/mlflow/mcp-servers/{name:path}/aliases/{alias:path}
+    editor DELETE {api}/3.0/mlflow/mcp-servers/{name:path}/aliases/{alias:path}
+    editor POST   {api}/3.0/mlflow/mcp-servers/{name:path}/tags
+    editor DELETE {api}/3.0/mlflow/mcp-servers/{name:path}/tags/{key:path}
+    viewer GET    {api}/3.0/mlflow/mcp-servers/{name:path}/endpoints
+    editor POST   {api}/3.0/mlflow/mcp-servers/{name:path}/endpoints
+    viewer GET    {api}/3.0/mlflow/mcp-servers/{name:path}/endpoints/{endpoint_id}
+    editor PATCH,DELETE {api}/3.0/mlflow/mcp-servers/{name:path}/endpoints/{endpoint_id}
+    editor POST   {api}/3.0/mlflow/mcp-servers/{name:path}/versions/{version:path}/tags
+    editor DELETE {api}/3.0/mlflow/mcp-servers/{name:path}/versions/{version:path}/tags/{key:path}
+    viewer GET    {api}/3.0/mlflow/mcp-servers/{name:path}/versions
+    editor POST   {api}/3.0/mlflow/mcp-servers/{name:path}/versions
+    viewer GET    {api}/3.0/mlflow/mcp-servers/{name:path}/versions/{version:path}
+    editor PATCH  {api}/3.0/mlflow/mcp-servers/{name:path}/versions/{version:path}
+    owner  DELETE {api}/3.0/mlflow/mcp-servers/{name:path}/versions/{version:path}
     viewer GET    {api}/3.0/mlflow/mcp-servers/{name:path}
-    editor POST,PATCH {api}/3.0/mlflow/mcp-servers/{name:path}
+    editor PATCH  {api}/3.0/mlflow/mcp-servers/{name:path}
     owner  DELETE {api}/3.0/mlflow/mcp-servers/{name:path}
     """
 

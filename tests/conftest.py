@@ -1,0 +1,75 @@
+"""Fixtures of every suite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mlpi.house import House
+from mlpi.settings import Settings
+from tests.postgres import Postgres
+from tests.service import Service, running_service
+
+
+class TurnedClock:
+    """A clock that tests turn."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server of this test process."""
+    with Postgres.running(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def house(request: pytest.FixtureRequest, tmp_path: Path, clock: TurnedClock) -> Iterator[House]:
+    """An opened house on an empty database, once per kind of database."""
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").new_database()
+    built = House.build(Settings(home=tmp_path / "home", database_url=url), clock)
+    built.open()
+    yield built
+    built.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One running service per test process, with an admin and two workspaces.
+
+    Tests keep to their own names inside it. ana owns lab, vic views it, eve edits it, and otto
+    owns the workspace other alone.
+    """
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        running.add_user("admin")
+        for name in ("ana", "eve", "vic", "otto"):
+            running.add_user(name)
+        for workspace in ("lab", "other"):
+            running.mlpi("workspace", "add", workspace)
+        for workspace, name, role in (
+            ("lab", "ana", "owner"),
+            ("lab", "eve", "editor"),
+            ("lab", "vic", "viewer"),
+            ("other", "otto", "owner"),
+        ):
+            running.mlpi("member", "add", workspace, name, role)
+        running.wait_ready()
+        yield running

@@ -1,0 +1,84 @@
+"""A PostgreSQL server in a temporary folder, where its programs are installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.service import free_port
+
+_PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+@dataclass
+class Postgres:
+    """One server; each test gets a database of its own."""
+
+    port: int
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path) -> Iterator[Postgres]:
+        """Start one and stop it at the end; skips where PostgreSQL is not installed."""
+        programs = next((place for place in _PLACES if (place / "initdb").exists()), None)
+        if programs is None:
+            pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
+        user = _unprivileged(folder)
+        data, port = folder / "data", free_port()
+
+        def run(program: str, *arguments: str) -> None:
+            subprocess.run(
+                [*user, str(programs / program), *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+            )
+
+        run("initdb", "-D", str(data), "-U", "mlpi", "-A", "trust", "--no-sync")
+        options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
+        run("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+        try:
+            yield cls(port)
+        finally:
+            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+
+    def new_database(self) -> str:
+        """The SQLAlchemy URL of a fresh, empty database."""
+        import psycopg
+
+        name = f"test_{next(self._numbers)}"
+        where = f"host=127.0.0.1 port={self.port} user=mlpi dbname=postgres"
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"postgresql+psycopg://mlpi@127.0.0.1:{self.port}/{name}"
+
+
+def _unprivileged(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root: the words that drop to somebody else, if needed."""
+    if os.geteuid() != 0:
+        return []
+    name = next(n for n in ("postgres", "nobody") if _exists(n))
+    shutil.chown(folder, name)
+    for parent in folder.parents:
+        if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    return ["runuser", "-u", name, "--"]
+
+
+def _exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
