@@ -10,6 +10,7 @@ class MlpiError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
+    exit_code: ClassVar[int] = 1  # 2 says: what was given is wrong, trying again is no use
 
     def __init__(
         self, message: str | None = None, *, advice: str | None = None, field: str | None = None
@@ -30,6 +31,7 @@ class Invalid(MlpiError):
 
     status = 422
     code = "INVALID_PARAMETER_VALUE"
+    exit_code = 2
 
 
 class Conflict(MlpiError):
@@ -103,6 +105,8 @@ class DatabaseNewer(StartupError):
 
 class SettingsInvalid(StartupError):
     """A setting is not valid."""
+
+    exit_code = 2
 
 
 class HomeUnusable(StartupError):

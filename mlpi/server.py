@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import fcntl
 import logging
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import uvicorn
 
 from mlpi.app import create_app
 from mlpi.auth.setup import SetupKey
-from mlpi.errors import HomeInUse, PortTaken, StartupError
+from mlpi.errors import PortTaken, StartupError
 from mlpi.house import House, prepare_home
+from mlpi.lock import home_lock
 from mlpi.settings import Settings
 from mlpi.system.notify import Notifier
 
@@ -28,43 +31,47 @@ BACKLOG = 512
 _M_ARENA_MAX = -8
 
 
-def serve(settings: Settings, *, when_ready: Callable[[str], None] | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service whose port answers: its address for people, and for this machine's processes."""
+
+    house: House
+    url: str
+    local_url: str
+    stop: Callable[[], None]
+
+
+class Companion(Protocol):
+    """Work beside the service, in a thread of its own."""
+
+    def run(self, service: Running) -> None:
+        """Called once the port answers. What it raises is its own affair: nobody catches it."""
+        ...
+
+    def stop(self) -> None:
+        """The service ends; run() returns soon after this."""
+        ...
+
+
+def serve(settings: Settings, *, companion: Companion | None = None, invites: bool = True) -> None:
     """Run until a signal. Raises StartupError and its kinds before the port answers.
 
-    when_ready is called in a thread with the base URL once the port answers.
+    invites: whether a service without users prints its set-up link.
     """
     _configure_logging(settings)
     _bound_memory()
     prepare_home(settings)
-    with home_lock(settings.home), bound_socket(settings.host, settings.port) as listener:
+    with (
+        home_lock(settings.home) as publish,
+        bound_socket(settings.host, settings.port) as listener,
+    ):
         house = House.build(settings)
         try:
             house.open()
             house.audit.prune(older_than_days=settings.audit_days)
-            _Service(house, listener, when_ready).run()
+            _Service(house, listener, publish, companion, invites=invites).run()
         finally:
             house.close()
-
-
-@contextmanager
-def home_lock(home: Path) -> Iterator[None]:
-    """Exclusive use of a home by one service. Raises HomeInUse naming the other's process."""
-    path = home / "mlpi.lock"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            other = file.read().strip() or "unknown"
-            raise HomeInUse(
-                f"Another mlpi (process {other}) runs on {home}.",
-                advice="Stop it first, or give this one another --home.",
-            ) from None
-        file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
 
 
 @contextmanager
@@ -100,12 +107,20 @@ class _Service(uvicorn.Server):
     """uvicorn, plus set-up link, systemd notifications and a drain with an end."""
 
     def __init__(
-        self, house: House, listener: socket.socket, when_ready: Callable[[str], None] | None
+        self,
+        house: House,
+        listener: socket.socket,
+        publish: Callable[[str], None],
+        companion: Companion | None,
+        *,
+        invites: bool,
     ) -> None:
         settings = house.settings
         self._house = house
         self._listener = listener
-        self._when_ready = when_ready
+        self._publish = publish
+        self._companion = companion
+        self._invites = invites
         self._setup_key = SetupKey()
         self._notifier = Notifier.from_environment()
         config = uvicorn.Config(
@@ -132,27 +147,39 @@ class _Service(uvicorn.Server):
             raise StartupError("The service could not start; its log says why.")
         base = self._base()
         log.info("listening on %s", base, extra={"action": "listening", "url": base})
-        if not self._house.users.any_exist():
+        local = self._base(on_this_machine=True)
+        self._publish(local)
+        if self._invites and not self._house.users.any_exist():
             # Printed, not logged: whoever may read the terminal or journal may set mlpi up.
             print(f"Set up mlpi here: {self._setup_key.link(base)}", flush=True)  # noqa: T201
         self._notifier.ready(f"listening on {base}")
         self._watchdog = asyncio.create_task(self._notifier.feed_watchdog())
-        if self._when_ready is not None:
-            self._announcing = asyncio.get_running_loop().run_in_executor(
-                None, self._when_ready, base
-            )
+        if self._companion is not None:
+            running = Running(self._house, base, local, self._end)
+            # Not the loop's own pool, which the end of the loop waits for.
+            threading.Thread(
+                target=self._companion.run, args=(running,), name="companion", daemon=True
+            ).start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._notifier.stopping()
+        if self._companion is not None:
+            self._companion.stop()
         self._watchdog.cancel()
         await super().shutdown(sockets)
 
-    def _base(self) -> str:
+    def _end(self) -> None:
+        self.should_exit = True
+
+    def _base(self, *, on_this_machine: bool = False) -> str:
         host, port = self._listener.getsockname()[:2]
         if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            host = socket.gethostname()
-            if "." not in host and Path("/usr/sbin/avahi-daemon").exists():
-                host += ".local"
+            if on_this_machine:
+                host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104 - compared
+            else:
+                host = socket.gethostname()
+                if "." not in host and Path("/usr/sbin/avahi-daemon").exists():
+                    host += ".local"
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

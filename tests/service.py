@@ -128,12 +128,14 @@ class Service:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60)
 
-    def browser(self, user: str) -> httpx.Client:
+    @contextmanager
+    def browser(self, user: str) -> Iterator[httpx.Client]:
         """An HTTP client that has logged in as a browser does."""
-        client = httpx.Client(base_url=self.url, timeout=60, headers={"Accept": "text/html"})
-        answer = client.post("/login", data={"name": user, "password": PASSWORD})
-        assert answer.status_code == 303, answer.text
-        return client
+        headers = {"Accept": "text/html"}
+        with httpx.Client(base_url=self.url, timeout=60, headers=headers) as client:
+            answer = client.post("/login", data={"name": user, "password": PASSWORD})
+            assert answer.status_code == 303, answer.text
+            yield client
 
 
 @contextmanager

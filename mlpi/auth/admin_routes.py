@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from mlpi.auth.requests import actor_of
 from mlpi.errors import MlpiError
 from mlpi.house import House
-from mlpi.web.render import is_htmx, principal_of, render
+from mlpi.web.render import principal_of, render, wants_part
 
 Text = Annotated[str, Form()]
 AUDIT_PAGE = 100
@@ -96,7 +96,7 @@ def router(house: House) -> APIRouter:
     @pages.get("/settings/audit")
     def audit(request: Request, before: int | None = None, q: str = "") -> Response:
         entries = house.audit.page(before_id=before, limit=AUDIT_PAGE, search=q)
-        template = "settings/_audit.html" if is_htmx(request) else "settings/audit.html"
+        template = "settings/_audit.html" if wants_part(request) else "settings/audit.html"
         older = entries[-1].id if len(entries) == AUDIT_PAGE else None
         return render(request, template, entries=entries, q=q, older=older)
 

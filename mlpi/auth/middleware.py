@@ -154,8 +154,7 @@ class Door:
         return principal
 
     def _no_row(self, scope: Scope) -> MlpiError:
-        inner = scope["path"].removeprefix(PREFIX)
-        allowed = self._table.methods(scope["path"]) or self._table.methods(inner)
+        allowed = [m for m in self._table.methods if self._find(m, scope["path"])[0]]
         if allowed:
             return MethodRefused(scope["method"], allowed)
         return NotFound()

@@ -45,7 +45,7 @@ def set_session_cookie(request: Request, response: Response, secret: str, max_ag
 
 
 def local_path(target: str) -> str:
-    """A path of this host to go on to; anything else becomes /."""
-    if not target.startswith("/") or target.startswith(("//", "/\\")) or "\n" in target:
-        return "/"
-    return target
+    """A path of this host to go on to, with its query and fragment; anything else becomes /."""
+    is_local = target.startswith("/") and not target.startswith(("//", "/\\"))
+    # Browsers drop control characters, so that "/\t/host" would lead to another host.
+    return target if is_local and target.isprintable() else "/"

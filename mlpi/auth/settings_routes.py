@@ -89,7 +89,6 @@ def router(house: House) -> APIRouter:
                 word for word in ROLE_WORDS if principal.role and role_of(word) <= principal.role
             ],
             secret=secret,
-            base=str(request.base_url).rstrip("/"),
             error=error,
             form=form or {"label": "", "role": "editor", "expires": ""},
         )

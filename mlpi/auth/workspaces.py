@@ -85,6 +85,20 @@ class Workspaces:
             self._audit.record(session, actor, "workspace_described", name, name)
             return workspace
 
+    def remove(self, name: str, *, actor: Actor) -> None:
+        """Remove a workspace with its members and tokens. Its content must be gone already.
+
+        Raises NotFound, and Invalid for the default workspace.
+        """
+        if name == DEFAULT_WORKSPACE:
+            raise Invalid(
+                f"The workspace {name!r} cannot be removed: clients that name none work in it.",
+                field="name",
+            )
+        with self._db.write() as session:
+            session.delete(find_workspace(session, name))
+            self._audit.record(session, actor, "workspace_removed", name, name)
+
     def members(self, name: str) -> Sequence[Member]:
         """Its members, highest role first."""
         with self._db.read() as session:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from urllib.parse import urlencode
 
 from mlpi.component import Hit
 from mlpi.errors import Invalid, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
-from mlpi.tracking.store import RUNS_PER_PAGE, Experiment, Run, TrackingStore
+from mlpi.tracking.store import Experiment, Run, TrackingStore
 
+RUNS_PER_PAGE = 50
 MAX_COLUMNS = 8
 _IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
 
@@ -63,17 +65,15 @@ class TrackingService:
         """A page of an experiment's runs. Raises NotFound, Invalid."""
         self.require_prepared()
         experiment = self.store.experiment(workspace, experiment_id)
-        found = self.store.runs(experiment_id, _cursor(after))
-        last = found[-1] if found else None
-        more = None
-        if last is not None and last.started_at is not None and len(found) == RUNS_PER_PAGE:
-            more = f"{round(last.started_at.timestamp() * 1000)}.{last.id}"
+        found = self.store.runs(experiment_id, _cursor(after), limit=RUNS_PER_PAGE + 1)
+        is_more, found = len(found) > RUNS_PER_PAGE, found[:RUNS_PER_PAGE]
+        last_at = found[-1].started_at if is_more else None
         return RunsPage(
             experiment=experiment,
             runs=found,
             metric_keys=_commonest([run.metrics for run in found], MAX_COLUMNS),
             param_keys=_commonest([run.params for run in found], MAX_COLUMNS // 2),
-            next_after=more,
+            next_after=f"{round(last_at.timestamp() * 1000)}.{found[-1].id}" if last_at else None,
         )
 
     def artifacts(self, run: Run, path: str = "") -> list[Artifact]:
@@ -104,7 +104,7 @@ class TrackingService:
             for run in self.store.find(workspace, words)
         ]
         hits += [
-            Hit(model.name, "/tracking/models", "model")
+            Hit(model.name, "/tracking/models?" + urlencode({"q": model.name}), "model")
             for model in self.store.models(workspace, words)[:5]
         ]
         return hits

@@ -5,6 +5,8 @@ It works while MLflow is still being imported. Every query is bound to one works
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +29,8 @@ from mlpi.tracking.models import (
     tags,
 )
 
-RUNS_PER_PAGE = 50
+# What MLflow stores for an infinity, which JSON cannot carry.
+_INFINITY = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,9 @@ class TrackingStore:
             raise NotFound("There is no such experiment in this workspace.")
         return Experiment(str(row.experiment_id), row.name)
 
-    def runs(self, experiment_id: str, after: tuple[int, str] | None = None) -> list[Run]:
+    def runs(
+        self, experiment_id: str, after: tuple[int, str] | None = None, *, limit: int
+    ) -> list[Run]:
         """A page of active runs, newest first, with all their latest metrics and params.
 
         after: (start in ms, run id) of the last run of the page before.
@@ -177,7 +182,7 @@ class TrackingStore:
             select(runs)
             .where(runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active")
             .order_by(runs.c.start_time.desc(), runs.c.run_uuid.desc())
-            .limit(RUNS_PER_PAGE)
+            .limit(limit)
         )
         if after is not None:
             query = query.where(tuple_(runs.c.start_time, runs.c.run_uuid) < after)
@@ -266,10 +271,7 @@ class TrackingStore:
                 .where((numbered.c.position % every == 0) | (numbered.c.position == total))
                 .order_by(numbered.c.position)
             )
-            return [
-                (row.step, row.timestamp, float("nan") if row.is_nan else row.value)
-                for row in db.execute(query)
-            ]
+            return [(row.step, row.timestamp, _value(row)) for row in db.execute(query)]
 
     def models(self, workspace: str, search: str = "") -> list[Model]:
         """Registered models by name, each with its newest version and aliases."""
@@ -350,8 +352,7 @@ class TrackingStore:
         if not by_id:
             return
         for row in db.execute(select(latest_metrics).where(latest_metrics.c.run_uuid.in_(by_id))):
-            value = float("nan") if row.is_nan else row.value
-            by_id[row.run_uuid].metrics[row.key] = value
+            by_id[row.run_uuid].metrics[row.key] = _value(row)
         for row in db.execute(select(params).where(params.c.run_uuid.in_(by_id))):
             by_id[row.run_uuid].params[row.key] = row.value
 
@@ -373,6 +374,13 @@ def _run(row: Row[Any]) -> Run:
         ended_at=_at(row.end_time),
         artifact_uri=row.artifact_uri or "",
     )
+
+
+def _value(row: Row[Any]) -> float:
+    if row.is_nan:
+        return math.nan
+    value = float(row.value)
+    return math.copysign(math.inf, value) if abs(value) >= _INFINITY else value
 
 
 def _at(milliseconds: int | None) -> datetime | None:

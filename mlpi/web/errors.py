@@ -27,6 +27,8 @@ from mlpi.web.render import is_htmx, render
 
 log = logging.getLogger(__name__)
 
+API_PATHS = ("/api/", "/ajax-api/", "/v1/", "/gateway/", "/graphql")
+
 
 def respond(request: Request, error: MlpiError) -> Response:
     """The answer to an error, fitting who asks."""
@@ -52,9 +54,11 @@ def respond(request: Request, error: MlpiError) -> Response:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks at the answer."""
+    """Whether a person looks at the answer, and not a program at an API."""
     if is_htmx(request):
         return True
+    if request.url.path.removeprefix("/mlflow").startswith(API_PATHS):
+        return False
     return "text/html" in request.headers.get("accept", "")
 
 

@@ -27,6 +27,20 @@ def ago(at: datetime | None, now: datetime | None = None) -> str:
     return at.strftime("%-d %b %Y")
 
 
+def until(at: datetime | None, now: datetime | None = None) -> str:
+    """'in 12 days', 'in 3 h', 'in 4 min'; 'never' for no end, and 'over' once it has passed."""
+    if at is None:
+        return "never"
+    seconds = (at - (now or datetime.now(UTC))).total_seconds()
+    if seconds <= 0:
+        return "over"
+    if seconds < _HOUR:
+        return f"in {int(seconds // _MINUTE) + 1} min"
+    if seconds < 2 * _DAY:
+        return f"in {int(seconds // _HOUR)} h"
+    return f"in {round(seconds / _DAY)} days"
+
+
 def stamp(at: datetime | None) -> str:
     """A full UTC time, for titles and tables."""
     return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
@@ -81,6 +95,7 @@ def duration(seconds: float | None) -> str:
 
 ALL: dict[str, Callable[..., str]] = {
     "ago": ago,
+    "until": until,
     "stamp": stamp,
     "size": size,
     "count": count,

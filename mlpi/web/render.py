@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from mlpi import paths
 from mlpi.auth.roles import Principal
-from mlpi.web import filters
+from mlpi.web import filters, words
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "mlpi_theme"
@@ -31,6 +31,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     env.filters.update(filters.ALL)
+    env.filters.update(words.ALL)
     env.globals["asset"] = asset
     return env
 
@@ -43,8 +44,13 @@ def asset(path: str) -> str:
 
 
 def is_htmx(request: Request) -> bool:
-    """Whether a part of a page is asked for rather than a page."""
+    """Whether htmx asks rather than the browser itself."""
     return request.headers.get("hx-request") == "true"
+
+
+def wants_part(request: Request) -> bool:
+    """Whether a part of a page is asked for; htmx also asks for whole pages, to select from."""
+    return is_htmx(request) and request.headers.get("hx-request-type") != "full"
 
 
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
@@ -57,14 +63,17 @@ def shell(request: Request) -> dict[str, Any]:
     """What every page shows: who, where, and the ways to go."""
     principal: Principal | None = request.scope.get("user")
     theme = request.cookies.get(THEME_COOKIE, "auto")
-    path = request.url.path
-    components = request.app.state.components.all
+    path, query = request.url.path, request.url.query
+    links = [link for one in request.app.state.components.all for link in one.links]
     return {
         "principal": principal,
         "workspace": principal.workspace if principal else None,
         "workspaces": sorted(principal.roles) if principal else [],
-        "links": [link for component in components for link in component.links],
+        "links": links,
         "path": path,
+        # Where a small form of the shell returns to; a page that answered a POST has no address.
+        "url": (f"{path}?{query}" if query else path) if request.method == "GET" else "/",
+        "base": str(request.base_url).rstrip("/"),
         "theme": theme if theme in THEMES else "auto",
         "here": lambda target, **query: here(principal, target, **query),
     }

@@ -13,7 +13,8 @@ from mlpi.component import Card, Components
 from mlpi.errors import NotFound
 from mlpi.house import House
 from mlpi.system.machine import Machine
-from mlpi.web.render import THEME_COOKIE, THEMES, principal_of, render
+from mlpi.web.attention import notices
+from mlpi.web.render import THEME_COOKIE, THEMES, principal_of, render, wants_part
 
 YEAR_S = 365 * 86400
 
@@ -22,25 +23,23 @@ def router(house: House, components: Components, machine: Machine) -> APIRouter:
     """What belongs to no component."""
     pages = APIRouter(include_in_schema=False)
 
-    def cards(request: Request) -> list[Card]:
+    def home(request: Request, template: str) -> Response:
         principal = principal_of(request)
+        figures = machine.figures()
         found = [component.summary(principal) for component in components.all]
-        return [card for card in found if card] + [
-            Card("system/_card.html", {"machine": machine.figures()})
-        ]
+        cards = [card for card in found if card]
+        cards.append(Card("system/_card.html", {"machine": figures}))
+        return render(request, template, cards=cards, notices=notices(components.health(), figures))
 
     @pages.get("/")
     def dashboard(request: Request) -> Response:
-        health = components.health()
-        return render(
-            request, "dashboard.html", cards=cards(request), health=health, machine=machine
-        )
+        return home(request, "dashboard.html")
 
     @pages.get("/_cards")
-    def dashboard_cards(request: Request) -> Response:
-        return render(request, "_cards.html", cards=cards(request))
+    def dashboard_part(request: Request) -> Response:
+        return home(request, "_cards.html")
 
-    @pages.get("/_search")
+    @pages.get("/search")
     def search(request: Request, q: str = "") -> Response:
         words = q.strip()
         principal = principal_of(request)
@@ -49,7 +48,8 @@ def router(house: House, components: Components, machine: Machine) -> APIRouter:
             for component in components.all
             for hit in (component.search(principal, words) if words else ())
         ]
-        return render(request, "_search.html", hits=hits, words=words)
+        template = "_search.html" if wants_part(request) else "search.html"
+        return render(request, template, hits=hits, words=words)
 
     @pages.post("/workspace")
     def switch(

@@ -100,4 +100,6 @@ def test_the_door_and_below_do_not_know_the_pages(module: str) -> None:
     is_page = Path(module).stem.endswith("routes")
     below = room(module) == "auth" and not is_page
     if below or module in ("db.py", "errors.py", "settings.py", "clock.py", "house.py"):
-        assert not {n for n in imports(module) if n.startswith(("mlpi.web", "mlpi.app", "mlpi.cli"))}
+        assert not {
+            n for n in imports(module) if n.startswith(("mlpi.web", "mlpi.app", "mlpi.cli"))
+        }

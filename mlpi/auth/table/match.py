@@ -81,6 +81,7 @@ class RouteTable:
 
     def __init__(self, all_rows: Iterable[Row]) -> None:
         self.rows = tuple(all_rows)
+        self.methods = sorted({row.method for row in self.rows})
         self._exact: dict[tuple[str, str], Match] = {}
         self._patterns: dict[str, list[tuple[re.Pattern[str], Row]]] = {}
         for row in self.rows:
@@ -102,12 +103,6 @@ class RouteTable:
             if match:
                 return Match(row, match.groupdict())
         return None
-
-    def methods(self, path: str) -> list[str]:
-        """The methods that have a row for this path."""
-        return sorted(
-            method for method in {row.method for row in self.rows} if self.find(method, path)
-        )
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

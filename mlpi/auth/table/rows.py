@@ -18,7 +18,7 @@ OWN = rows(
     session POST    /logout
     login  GET      /
     login  GET      /_cards
-    login  GET      /_search
+    login  GET      /search
     login  GET      /docs
     login  GET      /docs/openapi.json
     login  GET      /metrics
