@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -34,6 +34,15 @@ log = logging.getLogger(__name__)
 # Long enough for another process's largest transaction on an SD card, short enough to be an
 # answer rather than a hang.
 BUSY_TIMEOUT_MS = 10_000
+
+# What to do, by SQLite's own words for what is wrong.
+_ADVICE = {
+    "is full": "Free some space on its disk and try again.",
+    "readonly": "Give the file and its folder to the user that mlpi runs as.",
+    "unable to open": "Give the file and its folder to the user that mlpi runs as.",
+    "is locked": "Another program has it open for writing; end that one first.",
+    "disk I/O error": "Its disk fails or is full; see the system's log (dmesg).",
+}
 
 
 class Base(DeclarativeBase):
@@ -146,7 +155,8 @@ class Database:
         if current == goal:
             return []
         if current is not None and self.path is not None:
-            copy_aside(self.path, f"before-{goal}")
+            with self.explaining():
+                copy_aside(self.path, f"before-{goal}")
         self._run_alembic(goal)
         start = known.index(current) + 1 if current is not None else 0
         applied = known[start : known.index(goal) + 1]
@@ -155,33 +165,42 @@ class Database:
 
     def revision(self) -> str | None:
         """The schema revision of the file, None when it is new."""
-        try:
-            with self.engine.connect() as connection:
-                if not inspect(connection).has_table("alembic_version"):
-                    return None
-                found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-                return str(found) if found is not None else None
-        except DatabaseError as error:
-            raise self.explained(error) from None
+        with self.explaining(), self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            return str(found) if found is not None else None
 
     @property
     def place(self) -> str:
         """Where it is, without its password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
 
-    def explained(self, error: SQLAlchemyError) -> StartupError:
-        """What a person should know about a database error at start-up."""
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Around what a command or the start does: a database error becomes a StartupError."""
+        try:
+            yield
+        except IntegrityError:
+            raise  # a mistake of ours, not of a disk
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise self.explained(error) from None
+
+    def explained(self, error: SQLAlchemyError | sqlite3.Error) -> StartupError:
+        """What a person should know about a database error, and do about it."""
         reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
         if any(word in reason for word in ("malformed", "not a database", "disk image")):
             return DatabaseCorrupt(
                 f"The database {self.place} is damaged ({reason}).",
                 advice="Move it away and restore a backup, or the copy beside it.",
             )
-        if "full" in reason:
-            return StartupError(
-                f"No space left for the database {self.place}.", advice="Free some space."
-            )
-        return StartupError(f"The database {self.place} cannot be opened ({reason}).")
+        for words, advice in _ADVICE.items():
+            if words in reason:
+                return StartupError(f"The database {self.place}: {reason}.", advice=advice)
+        return StartupError(
+            f"The database {self.place} cannot be used ({reason}).",
+            advice="mlpi doctor looks closer." if self.path else "Check MLPI_DATABASE_URL.",
+        )
 
     def _run_alembic(self, goal: str) -> None:
         # Late: alembic costs 0.2 s and is needed once per release.
@@ -190,12 +209,9 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(paths.MIGRATIONS))
-        try:
-            with self._one_writer(), self._writing.begin() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, goal)
-        except (OperationalError, DatabaseError) as error:
-            raise self.explained(error) from None
+        with self.explaining(), self._one_writer(), self._writing.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, goal)
 
 
 def known_revisions() -> list[str]:
@@ -205,13 +221,19 @@ def known_revisions() -> list[str]:
 
 
 def copy_aside(path: Path, label: str) -> Path:
-    """A consistent copy of a SQLite file beside it, named with a label and the time."""
+    """A consistent copy of a SQLite file beside it, named with a label and the time.
+
+    Raises sqlite3.Error, and then leaves no half of a copy behind.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = path.with_name(f"{path.name}.{re.sub(r'[^A-Za-z0-9.-]', '-', label)}-{stamp}")
     source = sqlite3.connect(path)
     copy = sqlite3.connect(target)
     try:
         source.backup(copy)
+    except sqlite3.Error:
+        target.unlink(missing_ok=True)
+        raise
     finally:
         copy.close()
         source.close()

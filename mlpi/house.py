@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from mlpi.auth.audit import Audit
 from mlpi.auth.identity import Identity
@@ -57,7 +59,8 @@ class House:
         """
         prepare_home(self.settings)
         self.db.migrate()
-        self.workspaces.ensure_default()
+        with self.db.explaining():
+            self.workspaces.ensure_default()
 
     def close(self) -> None:
         self.db.close()
@@ -68,21 +71,23 @@ def prepare_home(settings: Settings) -> None:
 
     Raises HomeUnusable, and StartupError when the disk is full.
     """
-    home = settings.home
-    probe = home / ".writable"
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with probe.open("wb") as file:
-            file.write(b"\0" * 4096)
-            file.flush()
-        probe.unlink()
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Without a name: two commands that start at once do not meet, and nothing is left behind.
+        with tempfile.TemporaryFile(dir=settings.home) as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StartupError(
-                f"The disk of {home} is full.", advice="Free some space and start again."
-            ) from None
-        reason = error.strerror or str(error)
-        raise HomeUnusable(
-            f"The home folder {home} cannot be written to ({reason}).",
-            advice="Choose another with --home or MLPI_HOME, or change its owner.",
-        ) from None
+        raise home_problem(settings.home, error) from None
+
+
+def home_problem(home: Path, error: OSError) -> StartupError:
+    """What a person should know about a home that cannot be written to, and do about it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StartupError(
+            f"The disk of {home} is full.", advice="Free some space and start again."
+        )
+    return HomeUnusable(
+        f"The home folder {home} cannot be written to ({error.strerror or error}).",
+        advice="Choose another with --home or MLPI_HOME, or change its owner.",
+    )

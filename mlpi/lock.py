@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from mlpi.errors import HomeInUse
+from mlpi.house import home_problem
 
 FILE_NAME = "mlpi.lock"
 
@@ -27,30 +29,43 @@ def home_lock(home: Path) -> Iterator[Callable[[str], None]]:
     """Exclusive use of a home by one service; yields what publishes its address.
 
     The file holds the process id and, once published, the address. The lock, not the file, is
-    what counts: it goes away with the process. Raises HomeInUse naming the other's process.
+    what counts: it goes away with the process. Raises HomeInUse naming the other's process,
+    HomeUnusable, and StartupError when the disk is full.
     """
-    path = home / FILE_NAME
-    path.touch(mode=0o600)
-    with path.open("r+b") as file:  # in append mode pwrite would append
+    with _lock_file(home) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             other = file.readline().decode().strip() or "unknown"
             raise HomeInUse(
                 f"Another mlpi (process {other}) runs on {home}.",
                 advice="Stop it first, or give this one another --home.",
             ) from None
+        except OSError as error:  # a network disk without locks
+            raise home_problem(home, error) from None
 
         def write(text: str) -> None:
-            size = os.pwrite(file.fileno(), text.encode(), 0)
-            os.ftruncate(file.fileno(), size)
+            try:
+                size = os.pwrite(file.fileno(), text.encode(), 0)
+                os.ftruncate(file.fileno(), size)
+            except OSError as error:
+                raise home_problem(home, error) from None
 
         write(f"{os.getpid()}\n")
         try:
             yield lambda url: write(f"{os.getpid()}\n{url}\n")
         finally:
             write("")
+
+
+def _lock_file(home: Path) -> BinaryIO:
+    path = home / FILE_NAME
+    try:
+        path.touch(mode=0o600)
+        return path.open("r+b")  # in append mode pwrite would append
+    except OSError as error:
+        raise home_problem(home, error) from None
 
 
 def running_service(home: Path) -> RunningService | None:

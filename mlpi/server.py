@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -23,11 +24,14 @@ from mlpi.errors import PortTaken, StartupError
 from mlpi.house import House, prepare_home
 from mlpi.lock import home_lock
 from mlpi.settings import Settings
+from mlpi.system.limits import raise_file_limit
 from mlpi.system.notify import Notifier
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 512
+# What components get to close, after the requests have had their time (settings.shutdown_s).
+STOP_RESERVE_S = 1.5
 _M_ARENA_MAX = -8
 
 
@@ -60,6 +64,10 @@ def serve(settings: Settings, *, companion: Companion | None = None, invites: bo
     """
     _configure_logging(settings)
     _bound_memory()
+    raise_file_limit()
+    # Before uvicorn takes the signal over, and when it raises it again after it has drained:
+    # the way out is through every `finally`, with exit code 0.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     prepare_home(settings)
     with (
         home_lock(settings.home) as publish,
@@ -68,7 +76,8 @@ def serve(settings: Settings, *, companion: Companion | None = None, invites: bo
         house = House.build(settings)
         try:
             house.open()
-            house.audit.prune(older_than_days=settings.audit_days)
+            with house.db.explaining():
+                house.audit.prune(older_than_days=settings.audit_days)
             _Service(house, listener, publish, companion, invites=invites).run()
         finally:
             house.close()
@@ -123,6 +132,7 @@ class _Service(uvicorn.Server):
         self._invites = invites
         self._setup_key = SetupKey()
         self._notifier = Notifier.from_environment()
+        self._watchdog: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             create_app(house, self._setup_key),
             log_config=None,
@@ -142,9 +152,12 @@ class _Service(uvicorn.Server):
         super().run([self._listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn's answer to a component that does not start
+            raise StartupError("The service could not start; its log says why.") from None
         if self.should_exit:
-            raise StartupError("The service could not start; its log says why.")
+            return  # asked to stop meanwhile
         base = self._base()
         log.info("listening on %s", base, extra={"action": "listening", "url": base})
         local = self._base(on_this_machine=True)
@@ -162,11 +175,14 @@ class _Service(uvicorn.Server):
             ).start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._notifier.stopping()
+        within_s = self._house.settings.shutdown_s + STOP_RESERVE_S
+        leave_after(within_s)
+        self._notifier.stopping(within_s)
         if self._companion is not None:
             self._companion.stop()
-        self._watchdog.cancel()
         await super().shutdown(sockets)
+        if self._watchdog is not None:
+            self._watchdog.cancel()
 
     def _end(self) -> None:
         self.should_exit = True
@@ -194,6 +210,21 @@ def _configure_logging(settings: Settings) -> None:
     )
     for chatty in ("alembic", "mlflow", "httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def leave_after(seconds: float) -> None:
+    """End the process then, whatever still hangs; what was acknowledged is on disk.
+
+    A thread that waits for a client keeps Python from ending, and systemd would not wait either.
+    """
+
+    def leave() -> None:
+        log.warning("left with requests unfinished", extra={"action": "stop_cut_short"})
+        os._exit(0)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _bound_memory() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from mlpi.errors import SettingsInvalid
 
 ENV_PREFIX = "MLPI_"
 FILE_NAME = "mlpi.toml"
+_PASSWORD = re.compile(r"(?<=[^/]):[^/@\s]*@")  # of a database URL; a terminal is not its place
 
 
 def default_home() -> Path:
@@ -23,10 +25,18 @@ def default_home() -> Path:
     return Path(base) / "mlpi"
 
 
+def chosen_home(given: Path | None) -> Path:
+    """The home that a command works on: --home over MLPI_HOME over the default."""
+    return Path(given or os.environ.get("MLPI_HOME") or default_home()).expanduser().absolute()
+
+
 class Settings(BaseSettings):
     """Every knob of the service. A value that is wrong is refused, never corrected."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+    # An empty variable, as unit files and compose files leave them, counts as not set.
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", frozen=True, env_ignore_empty=True
+    )
 
     home: Path = Field(
         default_factory=default_home,
@@ -106,7 +116,7 @@ def load(**command_line: Any) -> Settings:
     Raises SettingsInvalid naming the key, the value, where it came from and what is allowed.
     """
     given = {key: value for key, value in command_line.items() if value is not None}
-    home = Path(given.get("home") or os.environ.get("MLPI_HOME") or default_home()).expanduser()
+    home = chosen_home(given.get("home"))
     from_file = _read_file(home / FILE_NAME)
     _refuse_unknown_variables()
 
@@ -131,10 +141,17 @@ def load(**command_line: Any) -> Settings:
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"{path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise SettingsInvalid(
+            f"{path} cannot be read ({error.strerror or error}).",
+            advice="Give it to the user that mlpi runs as, or move it away.",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(
+            f"{path} is not UTF-8 text (byte {error.start}).", advice="Write it anew as UTF-8."
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(
             f"{path} is not valid TOML: {error}.", advice="Mend that line or move the file away."
@@ -178,5 +195,7 @@ def _explained(error: ValidationError, given: dict[str, Any], file: Path) -> Set
             source = ENV_PREFIX + key.upper()
         else:
             source = str(file)
-        lines.append(f"{key} = {problem['input']!r} ({source}): {problem['msg']}.")
+        value = _PASSWORD.sub(":***@", repr(problem["input"]))
+        wrong = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{key} = {value} ({source}): {wrong}.")
     return SettingsInvalid(" ".join(lines))

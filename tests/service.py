@@ -114,7 +114,7 @@ class Service:
 
     def mlpi(self, *arguments: str, stdin: str = "") -> str:
         """Run a command on this home; its standard output."""
-        return mlpi(*arguments, home=self.home, stdin=stdin).stdout
+        return mlpi(*arguments, home=self.home, stdin=stdin, env=self.env).stdout
 
     def add_user(self, name: str, *options: str) -> None:
         self.mlpi("user", "add", name, "--password-stdin", *options, stdin=PASSWORD + "\n")

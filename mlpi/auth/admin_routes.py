@@ -98,6 +98,6 @@ def router(house: House) -> APIRouter:
         entries = house.audit.page(before_id=before, limit=AUDIT_PAGE, search=q)
         template = "settings/_audit.html" if wants_part(request) else "settings/audit.html"
         older = entries[-1].id if len(entries) == AUDIT_PAGE else None
-        return render(request, template, entries=entries, q=q, older=older)
+        return render(request, template, entries=entries, q=q, older=older, is_older=before is not None)
 
     return pages

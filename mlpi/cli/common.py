@@ -30,7 +30,8 @@ def opened(home: Path | None) -> Iterator[House]:
     house = House.build(settings.load(home=home))
     try:
         house.open()
-        yield house
+        with house.db.explaining():
+            yield house
     finally:
         house.close()
 

@@ -25,8 +25,12 @@ class Notifier:
     def ready(self, status: str) -> None:
         self.send(f"READY=1\nSTATUS={status}")
 
-    def stopping(self) -> None:
-        self.send("STOPPING=1\nSTATUS=finishing running requests")
+    def stopping(self, within_s: float) -> None:
+        """Also asks for the time that the drain may take, should it exceed TimeoutStopSec."""
+        self.send(
+            f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int(within_s * 1e6)}\n"
+            "STATUS=finishing running requests"
+        )
 
     def send(self, message: str) -> None:
         """One datagram; a vanished receiver is no reason to fail."""

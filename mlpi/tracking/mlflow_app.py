@@ -129,6 +129,7 @@ class MlflowApp:
 
     def _warm_up(self, loop: asyncio.AbstractEventLoop) -> None:
         started = time.monotonic()
+        gc.disable()  # a full collection in the middle would stop the event loop for 150 ms
         try:
             environment.prepare(self._settings)
             with heavy_packages_absent():
@@ -139,8 +140,6 @@ class MlflowApp:
             _prepare_database(self._settings.mlflow_database)
             _open_stores()
             self._app = app
-            gc.collect()
-            gc.freeze()  # thousands of modules that no later collection need look at
         except Exception as error:
             self._failure = " ".join(str(error).split())[:300] or type(error).__name__
             log.exception("mlflow not started", extra={"action": "mlflow_failed"})
@@ -151,6 +150,8 @@ class MlflowApp:
                 self.warm_up_s,
                 extra={"action": "mlflow_ready", "warm_up_s": round(self.warm_up_s, 2)},
             )
+        gc.freeze()  # thousands of modules that no later collection need look at
+        gc.enable()
         try:
             loop.call_soon_threadsafe(self._settled.set)
         except RuntimeError:

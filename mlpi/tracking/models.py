@@ -74,6 +74,14 @@ registered_models = Table(
     Column("description", String),
     Column("last_updated_time", BigInteger),
 )
+registered_model_tags = Table(
+    "registered_model_tags",
+    _meta,
+    Column("workspace", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String),
+)
 model_versions = Table(
     "model_versions",
     _meta,

@@ -1,4 +1,4 @@
-"""Taking experiments and registered models away for good: their rows, then nothing else's.
+"""Taking experiments and registered models away for good: rows and files.
 
 MLflow deletes softly, and its own collector (mlflow gc) wants a workspace store outside the
 service. So the rows are found by the foreign keys that the database itself declares, read from
@@ -32,18 +32,20 @@ from sqlalchemy.exc import SAWarning
 
 from mlpi.settings import Settings
 
-# They name what they belong to without a foreign key.
+# These tables say what a row belongs to without a foreign key: by an id of any of _OWNERS.
 _ENDS = {
     "inputs": ("source_id", "destination_id"),
     "entity_associations": ("source_id", "destination_id"),
 }
-_KEYS = {
+_OWNERS = {
+    "experiments": "experiment_id",
     "runs": "run_uuid",
     "datasets": "dataset_uuid",
     "logged_models": "model_id",
     "trace_info": "request_id",
-    "experiments": "experiment_id",
 }
+
+Doomed = Mapping[str, ColumnElement[bool]]  # by table name: which of its rows go
 
 
 class Purge:
@@ -63,7 +65,7 @@ class Purge:
         """Remove them with everything that hangs on them."""
         experiments = self._tables.tables["experiments"]
         models = self._tables.tables["registered_models"]
-        chosen: dict[str, ColumnElement[bool]] = {
+        chosen: Doomed = {
             "experiments": (experiments.c.workspace == self._workspace)
             & experiments.c.experiment_id.in_(experiment_ids),
             "registered_models": (models.c.workspace == self._workspace)
@@ -97,50 +99,37 @@ class Purge:
         """Remove the workspace's own artifact folder, once nothing is left in it."""
         self._delete_files(f"workspaces/{self._workspace}")
 
-    def _delete_rows(self, db: Connection, chosen: Mapping[str, ColumnElement[bool]]) -> None:
+    def _delete_rows(self, db: Connection, chosen: Doomed) -> None:
         doomed = dict(chosen)
         for table in self._tables.sorted_tables:  # parents before children
-            if table.name in doomed:
-                continue
-            ways = [
-                tuple_(*(table.c[name] for name in key.column_keys)).in_(
-                    select(*(element.column for element in key.elements)).where(
-                        doomed[key.referred_table.name]
-                    )
-                )
-                for key in _parents(table)
-                if key.referred_table.name in doomed
-            ]
-            ways += self._loose_ends(table, doomed)
-            if ways:
-                doomed[table.name] = or_(*ways)
+            if table.name not in doomed:
+                signs = [*_signs(table, doomed), *self._loose_signs(table, doomed)]
+                if signs:
+                    doomed[table.name] = or_(*signs)
         for table in reversed(self._tables.sorted_tables):
             if table.name in doomed:
                 db.execute(delete(table).where(doomed[table.name]))
 
-    def _loose_ends(
-        self, table: Table, doomed: Mapping[str, ColumnElement[bool]]
-    ) -> list[ColumnElement[bool]]:
-        """What marks a table's rows as going although no foreign key does."""
-        experiments = self._tables.tables["experiments"]
+    def _loose_signs(self, table: Table, doomed: Doomed) -> list[ColumnElement[bool]]:
+        """What tells a table's rows that go, where no foreign key does."""
         if table.name in _ENDS:
             return [
-                table.c[end].in_(
-                    select(cast(self._tables.tables[owner].c[key], String)).where(doomed[owner])
-                )
+                table.c[end].in_(select(cast(owner.c[key], String)).where(doomed[owner.name]))
                 for end in _ENDS[table.name]
-                for owner, key in _KEYS.items()
-                if owner in doomed
+                for owner, key in _owners(self._tables)
             ]
-        if "experiment_id" in table.c and not table.c.experiment_id.foreign_keys:
+        if _is_loose(table):
+            experiments = self._tables.tables["experiments"]
             mine = select(experiments.c.experiment_id).where(doomed["experiments"])
-            return [table.c.experiment_id.in_(mine)]  # the daily roll-ups of traces
+            return [table.c.experiment_id.in_(mine)]
         return []
 
     def _delete_files(self, path: str) -> None:
         place = self._settings.artifacts
         if "://" not in place:
-            shutil.rmtree(Path(place) / path, ignore_errors=True)
+            folder = Path(place) / path
+            if folder.exists():
+                shutil.rmtree(folder)
             return
         # Seconds and 100 MB, for object stores only.
         from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415
@@ -156,13 +145,43 @@ def _reflected(engine: Engine) -> MetaData:
         # Indexes on expressions and the like, of no importance here.
         warnings.simplefilter("ignore", SAWarning)
         tables.reflect(engine)
+    for table in tables.tables.values():
+        if table.name in _ENDS:
+            for owner, _ in _owners(tables):
+                table.add_is_dependent_on(owner)
+        elif _is_loose(table):
+            table.add_is_dependent_on(tables.tables["experiments"])
     return tables
+
+
+def _owners(tables: MetaData) -> list[tuple[Table, str]]:
+    return [(tables.tables[name], key) for name, key in _OWNERS.items() if name in tables.tables]
+
+
+def _is_loose(table: Table) -> bool:
+    """Whether rows name an experiment without a foreign key, as the roll-ups of traces do."""
+    return (
+        table.name != "experiments"
+        and "experiment_id" in table.c
+        and not table.c.experiment_id.foreign_keys
+    )
 
 
 def _parents(table: Table) -> list[ForeignKeyConstraint]:
     """The foreign keys that make a row part of another one."""
     return [
-        key
-        for key in table.foreign_key_constraints
-        if (key.ondelete or "").upper() != "SET NULL"
+        key for key in table.foreign_key_constraints if (key.ondelete or "").upper() != "SET NULL"
+    ]
+
+
+def _signs(table: Table, doomed: Doomed) -> list[ColumnElement[bool]]:
+    """What tells a table's rows that go, by its foreign keys to rows that go."""
+    return [
+        tuple_(*(table.c[name] for name in key.column_keys)).in_(
+            select(*(element.column for element in key.elements)).where(
+                doomed[key.referred_table.name]
+            )
+        )
+        for key in _parents(table)
+        if key.referred_table.name in doomed
     ]

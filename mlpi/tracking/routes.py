@@ -8,38 +8,58 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from mlpi.errors import NotReady
+from mlpi.errors import NotFound, NotReady
 from mlpi.tracking.service import Artifact, TrackingService
-from mlpi.web.render import is_htmx, principal_of, render
+from mlpi.web.render import here, principal_of, render, wants_part
 
 
 def router(service: TrackingService) -> APIRouter:
     """The room's pages over one service."""
     pages = APIRouter(include_in_schema=False)
 
+    def locatable(request: Request, experiment: str = "", run: str = "") -> str | None:
+        workspace = service.store.workspace_of(experiment_id=experiment, run_id=run)
+        return workspace if workspace in principal_of(request).roles else None
+
+    def elsewhere(request: Request, experiment: str = "", run: str = "") -> Response:
+        """On to the workspace that has it. Raises NotFound when that is not one of the user's."""
+        workspace = locatable(request, experiment, run)
+        if workspace is None or workspace == _workspace(request):
+            raise NotFound(f"There is no such {'run' if run else 'experiment'} in this workspace.")
+        principal = principal_of(request).within(workspace)
+        return RedirectResponse(here(principal, request.url.path), 303)
+
     @pages.get("/tracking")
     def experiments(request: Request, q: str = "") -> Response:
         service.require_prepared()
         found = service.store.experiments(_workspace(request), q)
-        template = "tracking/_experiments.html" if is_htmx(request) else "tracking/experiments.html"
-        return render(request, template, experiments=found, q=q)
+        part = "_experiments" if wants_part(request) else "experiments"
+        return render(request, f"tracking/{part}.html", experiments=found, q=q)
 
     @pages.get("/tracking/experiments/{experiment_id}")
     def experiment(request: Request, experiment_id: str, after: str | None = None) -> Response:
-        page = service.runs_page(_workspace(request), experiment_id, after)
-        template = "tracking/_runs.html" if is_htmx(request) else "tracking/experiment.html"
-        return render(request, template, page=page, experiment=page.experiment)
+        try:
+            page = service.runs_page(_workspace(request), experiment_id, after)
+        except NotFound:
+            return elsewhere(request, experiment=experiment_id)
+        part = "_runs" if wants_part(request) else "experiment"
+        return render(
+            request, f"tracking/{part}.html", page=page, experiment=page.experiment, after=after
+        )
 
     @pages.get("/tracking/runs/{run_id}")
     def run(request: Request, run_id: str, path: str = "") -> Response:
         service.require_prepared()
-        found = service.store.run(_workspace(request), run_id)
+        try:
+            found = service.store.run(_workspace(request), run_id)
+        except NotFound:
+            return elsewhere(request, run=run_id)
         listed: list[Artifact] | None = None
         try:
             listed = service.artifacts(found, path)
         except NotReady:
             listed = None  # the page says so and can be read meanwhile
-        if is_htmx(request):
+        if wants_part(request):
             return render(request, "tracking/_artifacts.html", run=found, artifacts=listed, at=path)
         return render(
             request,
@@ -71,16 +91,14 @@ def router(service: TrackingService) -> APIRouter:
     def models(request: Request, q: str = "") -> Response:
         service.require_prepared()
         found = service.store.models(_workspace(request), q)
-        template = "tracking/_models.html" if is_htmx(request) else "tracking/models.html"
-        return render(request, template, models=found, q=q)
+        part = "_models" if wants_part(request) else "models"
+        return render(request, f"tracking/{part}.html", models=found, q=q)
 
     @pages.get("/tracking/locate")
     def locate(request: Request, experiment: str = "", run: str = "") -> Response:
         """The workspace a link that a client printed leads to; null when it is not the user's."""
         service.require_prepared()
-        workspace = service.store.workspace_of(experiment_id=experiment, run_id=run)
-        known = workspace if workspace in principal_of(request).roles else None
-        return JSONResponse({"workspace": known})
+        return JSONResponse({"workspace": locatable(request, experiment, run)})
 
     @pages.get("/mlflow")
     def ui() -> Response:

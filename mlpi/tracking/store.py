@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, case, func, inspect, select, text, tuple_
+from sqlalchemy import Row, case, exists, func, inspect, select, text, tuple_
 from sqlalchemy.engine import Connection
 
 from mlpi.db import open_engine
@@ -24,6 +25,7 @@ from mlpi.tracking.models import (
     model_aliases,
     model_versions,
     params,
+    registered_model_tags,
     registered_models,
     runs,
     tags,
@@ -31,6 +33,12 @@ from mlpi.tracking.models import (
 
 # What MLflow stores for an infinity, which JSON cannot carry.
 _INFINITY = sys.float_info.max
+# MLflow keeps prompts among the registered models and marks them with a tag.
+_IS_MODEL = ~exists().where(
+    registered_model_tags.c.workspace == registered_models.c.workspace,
+    registered_model_tags.c.name == registered_models.c.name,
+    registered_model_tags.c.key == "mlflow.prompt.is_prompt",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +96,16 @@ class TrackingStore:
 
     def __init__(self, url: str) -> None:
         self._engine = open_engine(url)
+        database = self._engine.url.database or ""
+        self._file = Path(database) if self._engine.dialect.name == "sqlite" else None
 
     def close(self) -> None:
         self._engine.dispose()
 
     def is_prepared(self) -> bool:
         """Whether MLflow has made its tables, workspaces included."""
+        if self._file is not None and not self._file.exists():
+            return False  # looking would create an empty one
         with self._engine.connect() as db:
             schema = inspect(db)
             if not schema.has_table("experiments"):
@@ -122,7 +134,7 @@ class TrackingStore:
                 models=db.scalar(
                     select(func.count())
                     .select_from(registered_models)
-                    .where(registered_models.c.workspace == workspace)
+                    .where(registered_models.c.workspace == workspace, _IS_MODEL)
                 )
                 or 0,
             )
@@ -277,7 +289,7 @@ class TrackingStore:
         """Registered models by name, each with its newest version and aliases."""
         query = (
             select(registered_models)
-            .where(registered_models.c.workspace == workspace)
+            .where(registered_models.c.workspace == workspace, _IS_MODEL)
             .order_by(registered_models.c.name)
         )
         if search:

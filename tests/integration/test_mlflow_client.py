@@ -138,7 +138,7 @@ def test_a_viewer_cannot_write_through_the_client(use) -> None:  # type: ignore[
         lambda: viewer.log_text(run.info.run_id, "x", "x.txt"),
         lambda: viewer.create_registered_model("client-no"),
     ):
-        with pytest.raises(Exception, match="(?i)viewer|403|forbidden|PERMISSION_DENIED"):
+        with pytest.raises(Exception, match=r"(?i)viewer|403|forbidden|PERMISSION_DENIED"):
             write()
     assert owner.get_experiment_by_name("client-no") is None
     assert viewer.get_run(run.info.run_id).data.metrics == {}
@@ -147,10 +147,10 @@ def test_a_viewer_cannot_write_through_the_client(use) -> None:  # type: ignore[
 def test_a_stranger_sees_nothing(use, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     client = use("ana", "lab")
     monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
-    with pytest.raises(MlflowException, match="(?i)log in|401|UNAUTHENTICATED"):
+    with pytest.raises(MlflowException, match=r"(?i)log in|401|UNAUTHENTICATED"):
         client.search_experiments()
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "mlpi_made_up")
-    with pytest.raises(MlflowException, match="(?i)not valid|401|UNAUTHENTICATED"):
+    with pytest.raises(MlflowException, match=r"(?i)not valid|401|UNAUTHENTICATED"):
         client.search_experiments()
 
 

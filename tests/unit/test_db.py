@@ -43,10 +43,14 @@ def test_what_was_written_is_synced_and_in_wal(file: Path) -> None:
 
 
 def test_a_failed_write_leaves_nothing(house: House) -> None:
-    with pytest.raises(RuntimeError), house.db.write() as session:
-        session.add(workspace("half-done"))
-        session.flush()
-        raise RuntimeError
+    def half() -> None:
+        with house.db.write() as session:
+            session.add(workspace("half-done"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     assert "half-done" not in [place.name for place, _ in house.workspaces.page()]
 
 

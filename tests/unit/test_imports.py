@@ -52,7 +52,7 @@ def imports(module: str, *, top_level: bool = False) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    return module.split("/")[0]
+    return module.split("/", maxsplit=1)[0]
 
 
 def test_there_is_something_to_look_at() -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,24 +12,14 @@ from mlpi.app import create_app
 from mlpi.auth.middleware import Door
 from mlpi.auth.roles import Role
 from mlpi.auth.table import TABLE
-from mlpi.auth.table.match import Need, Row, RouteTable, rows
+from mlpi.auth.table.match import Need, RouteTable, Row, rows
 from mlpi.house import House
 from mlpi.settings import Settings
-from tests.service import clean_environment
+from tests.facts import mlflow_facts
 
 
-@cache
-def mlflow_routes() -> tuple[tuple[str, str], ...]:
-    script = Path(__file__).parent.parent / "mlflow_routes.py"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(script)],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=100,
-    )
-    return tuple((method, path) for method, path in json.loads(done.stdout.splitlines()[-1]))
+def mlflow_routes() -> list[tuple[str, str]]:
+    return [(method, path) for method, path in mlflow_facts()["routes"]]
 
 
 def sample(path: str) -> str:
