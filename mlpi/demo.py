@@ -1,0 +1,262 @@
+"""The demo: a workspace with real content, filled by real clients, taken away without a trace.
+
+Each component that has a part in it names a module (see Part). The training runs in a child
+process that talks to the service like any client, so nothing heavy is imported into the service,
+and whatever happens to the child, the service goes on. A child ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from mlpi.auth.audit import Actor
+from mlpi.errors import Conflict, MlpiError, NotFound
+from mlpi.house import House
+from mlpi.settings import Settings
+
+log = logging.getLogger(__name__)
+
+WORKSPACE = "demo"
+DESCRIPTION = "Real models, trained on the data that comes with scikit-learn (mlpi demo)"
+# Which component has a part in the demo, and where.
+PARTS = {"tracking": "mlpi.tracking.demo"}
+READY_S = 300  # MLflow's first start on a slow SD card
+POLL_S = 0.25
+
+Say = Callable[[str], None]
+
+
+class DemoFailed(MlpiError):
+    """The demo could not be made."""
+
+
+class DemoBusy(MlpiError):
+    """Another mlpi is making or removing the demo right now."""
+
+    status = 409
+
+
+class State(Enum):
+    """How much of a part is there."""
+
+    ABSENT = "absent"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+
+
+class Part(Protocol):
+    """A component's part in the demo: a light module with these functions."""
+
+    def state(self, settings: Settings) -> State:
+        """How much of it is there, by the tool's database."""
+        ...
+
+    def fill(self, base_url: str, token: str, say: Say) -> None:
+        """Make it through the running service. Called in a process of its own."""
+        ...
+
+    def remove(self, settings: Settings) -> list[str]:
+        """Take it away for good; what else the workspace holds, in words."""
+        ...
+
+
+class Demo:
+    """Fills and removes the demo of one house, one at a time per home."""
+
+    def __init__(self, house: House, say: Say, actor: Actor) -> None:
+        self._house = house
+        self._say = say
+        self._actor = actor
+        self._child: subprocess.Popen[str] | None = None
+        self._is_stopped = False
+
+    def is_complete(self) -> bool:
+        """Whether there is nothing to do."""
+        settings = self._house.settings
+        return all(part.state(settings) is State.COMPLETE for part in _parts().values())
+
+    def ensure_workspace(self) -> None:
+        """Create the workspace, unless it is there."""
+        try:
+            self._house.workspaces.add(WORKSPACE, DESCRIPTION, owner=None, actor=self._actor)
+        except Conflict:
+            return
+
+    def fill(self, base_url: str, token: str) -> None:
+        """Make what is missing through the service at base_url; a half-made part is redone.
+
+        token: an editor's, for the workspace. Raises DemoBusy, DemoFailed.
+        """
+        with _only_one(self._house.settings.home):
+            for name, part in _parts().items():
+                _wait_until_ready(base_url, name, lambda: self._is_stopped)
+                found = part.state(self._house.settings)
+                if found is State.COMPLETE:
+                    continue
+                if found is State.PARTIAL:
+                    self._say(f"{name}: an unfinished demo is cleared away first")
+                    part.remove(self._house.settings)
+                self._run_child(name, base_url, token)
+
+    def remove(self) -> None:
+        """Take everything of it away, and the workspace if nothing else is in it.
+
+        Raises DemoBusy, DemoFailed.
+        """
+        settings = self._house.settings
+        with _only_one(settings.home):
+            was_there, others = False, []
+            for name, part in _parts().items():
+                was_there |= part.state(settings) is not State.ABSENT
+                try:
+                    others += part.remove(settings)
+                except Exception as error:
+                    log.debug("demo not removed", exc_info=True)
+                    raise DemoFailed(
+                        f"The demo's part in {name} could not be removed ({error}).",
+                        advice="What is left is taken away by the next mlpi demo --remove.",
+                    ) from error
+            self._remove_workspace(was_there, others)
+
+    def stop(self) -> None:
+        """End a filling; it can be begun again."""
+        self._is_stopped = True
+        if self._child is not None:
+            self._child.terminate()
+
+    def _remove_workspace(self, was_there: bool, others: list[str]) -> None:
+        gone = "The demo is removed" if was_there else "There is no demo"
+        try:
+            workspace = self._house.workspaces.get(WORKSPACE)
+        except NotFound:
+            self._say(f"{gone}.")
+            return
+        if others:
+            self._say(f"{gone}. Its workspace stays, for it also holds {', '.join(others)}.")
+        elif workspace.description != DESCRIPTION:
+            self._say(f"{gone}. The workspace {WORKSPACE!r} stays, for somebody made it theirs.")
+        else:
+            self._house.workspaces.remove(WORKSPACE, actor=self._actor)
+            self._say("The demo is removed, with its workspace.")
+
+    def _run_child(self, name: str, base_url: str, token: str) -> None:
+        """Fill one part in a child process and pass on what it says. Raises DemoFailed."""
+        with tempfile.TemporaryFile("w+") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-c", "from mlpi.demo import in_child; in_child()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # a Ctrl-C is for the parent, which then ends the child
+            )
+            assert child.stdin is not None
+            assert child.stdout is not None
+            self._child = child
+            try:
+                if self._is_stopped:
+                    child.terminate()
+                child.stdin.write(json.dumps([PARTS[name], base_url, token]) + "\n")
+                child.stdin.flush()
+                for line in child.stdout:
+                    self._say(line.rstrip())
+                code = child.wait()
+            except BrokenPipeError:
+                code = child.wait()
+            finally:
+                child.kill()
+                child.wait()
+                child.stdout.close()
+                _close(child.stdin)
+                self._child = None
+            if code != 0:
+                raise self._failure(name, errors)
+
+    def _failure(self, name: str, errors: IO[str]) -> DemoFailed:
+        if self._is_stopped:
+            return DemoFailed("The demo was interrupted.", advice="mlpi demo takes it up again.")
+        errors.seek(0)
+        trace = errors.read().strip()
+        log.debug("demo failed\n%s", trace, extra={"action": "demo_failed"})
+        reason = trace.splitlines()[-1] if trace else "its process ended"
+        return DemoFailed(
+            f"The demo's part in {name} could not be made: {reason[:300]}",
+            advice="mlpi demo tries again; with MLPI_LOG_LEVEL=debug it shows everything.",
+        )
+
+
+def in_child() -> None:
+    """What a child process does: the part that its first line of input names."""
+    module, base_url, token = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.nice(10)  # whoever looks at a page meanwhile comes first
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # the service is on this machine
+    told = sys.stdout
+    sys.stdout = sys.stderr  # clients print a lot
+
+    def say(line: str) -> None:
+        print(line, file=told, flush=True)  # noqa: T201 - the pipe to the parent
+
+    cast("Part", import_module(module)).fill(base_url, token, say)
+
+
+def _end_with_parent() -> None:
+    """The parent holds the other end of our input, and lets go of it even when it is killed."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _parts() -> dict[str, Part]:
+    return {name: cast("Part", import_module(module)) for name, module in PARTS.items()}
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    with (home / "demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DemoBusy(advice="Wait until it is done.") from None
+        yield
+
+
+def _wait_until_ready(base_url: str, name: str, is_stopped: Callable[[], bool]) -> None:
+    """Wait for a component of the service. Raises DemoFailed when it failed or takes too long."""
+    import httpx  # noqa: PLC0415 - 0.1 s, and not needed for the rest
+
+    deadline = time.monotonic() + READY_S
+    with httpx.Client(base_url=base_url, timeout=10, trust_env=False) as client:
+        while time.monotonic() < deadline and not is_stopped():
+            try:
+                component = client.get("/readyz").json()["components"][name]
+            except (httpx.HTTPError, ValueError, KeyError):
+                component = {"state": "starting"}
+            if component["state"] == "ready":
+                return
+            if component["state"] == "failed":
+                raise DemoFailed(f"{name} does not run: {component.get('detail', '')}")
+            time.sleep(POLL_S)
+    raise DemoFailed(f"{name} was not ready in time.", advice="Try again later.")
+
+
+def _close(pipe: IO[str]) -> None:
+    try:
+        pipe.close()
+    except BrokenPipeError:
+        return

@@ -1,0 +1,63 @@
+"""The README's client snippets, run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service, clean_environment
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+HOST = "http://raspberrypi.local:9000"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def variables(service: Service, token: str) -> dict[str, str]:
+    (exports,) = [block for block in blocks("sh") if "MLFLOW_TRACKING_TOKEN=" in block]
+    found = dict(re.findall(r"^export (\w+)=(.*)$", exports, re.MULTILINE))
+    assert set(found) == {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"}
+    return {
+        "MLFLOW_TRACKING_URI": found["MLFLOW_TRACKING_URI"].replace(HOST, service.url),
+        "MLFLOW_TRACKING_TOKEN": found["MLFLOW_TRACKING_TOKEN"].replace("mlpi_…", token),
+    }
+
+
+@pytest.mark.parametrize("code", [b for b in blocks("python") if "mlflow" in b])
+def test_the_mlflow_snippet_logs_a_run(service: Service, code: str) -> None:
+    env = variables(service, service.token("ana", "lab"))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with service.client(env["MLFLOW_TRACKING_TOKEN"]) as client:
+        api = "/api/2.0/mlflow"
+        named = client.get(f"{api}/experiments/get-by-name?experiment_name=digits").json()
+        body = {"experiment_ids": [named["experiment"]["experiment_id"]]}
+        (run,) = client.post(f"{api}/runs/search", json=body).json()["runs"]
+    assert [metric["value"] for metric in run["data"]["metrics"]] == [0.97]
+
+
+def test_the_curl_snippet_answers(service: Service) -> None:
+    (command,) = [block for block in blocks("sh") if block.startswith("curl")]
+    env = variables(service, service.token("ana", "lab"))
+    done = subprocess.run(
+        ["sh", "-c", command.replace(HOST, service.url)],
+        env=clean_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert '"user":"ana"' in done.stdout
