@@ -17,16 +17,21 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from mlpi.auth.audit import Actor
+from mlpi.auth.roles import Role
 from mlpi.errors import Conflict, MlpiError, NotFound
 from mlpi.house import House
 from mlpi.settings import Settings
+
+if TYPE_CHECKING:
+    from mlpi.server import Running
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +43,7 @@ READY_S = 300  # MLflow's first start on a slow SD card
 POLL_S = 0.25
 
 Say = Callable[[str], None]
+Key = Callable[[House, Actor], AbstractContextManager[str]]
 
 
 class DemoFailed(MlpiError):
@@ -89,28 +95,27 @@ class Demo:
         settings = self._house.settings
         return all(part.state(settings) is State.COMPLETE for part in _parts().values())
 
-    def ensure_workspace(self) -> None:
-        """Create the workspace, unless it is there."""
-        try:
-            self._house.workspaces.add(WORKSPACE, DESCRIPTION, owner=None, actor=self._actor)
-        except Conflict:
-            return
+    def fill(self, base_url: str, key: Key) -> bool:
+        """Make what is missing through the service at base_url; whether anything was.
 
-    def fill(self, base_url: str, token: str) -> None:
-        """Make what is missing through the service at base_url; a half-made part is redone.
-
-        token: an editor's, for the workspace. Raises DemoBusy, DemoFailed.
+        A half-made part is cleared away and made again. Raises DemoBusy, DemoFailed.
         """
-        with _only_one(self._house.settings.home):
-            for name, part in _parts().items():
+        settings = self._house.settings
+        with _only_one(settings.home):
+            for name in PARTS:
                 _wait_until_ready(base_url, name, lambda: self._is_stopped)
-                found = part.state(self._house.settings)
-                if found is State.COMPLETE:
-                    continue
-                if found is State.PARTIAL:
+            if self.is_complete():
+                return False
+            self._say("Filling the workspace demo. This takes a minute or less on a PC.")
+            self._ensure_workspace()
+            for name, part in _parts().items():
+                if part.state(settings) is State.PARTIAL:
                     self._say(f"{name}: an unfinished demo is cleared away first")
-                    part.remove(self._house.settings)
-                self._run_child(name, base_url, token)
+                    part.remove(settings)
+                if part.state(settings) is State.ABSENT:
+                    with key(self._house, self._actor) as token:
+                        self._run_child(name, base_url, token)
+            return True
 
     def remove(self) -> None:
         """Take everything of it away, and the workspace if nothing else is in it.
@@ -137,6 +142,12 @@ class Demo:
         self._is_stopped = True
         if self._child is not None:
             self._child.terminate()
+
+    def _ensure_workspace(self) -> None:
+        try:
+            self._house.workspaces.add(WORKSPACE, DESCRIPTION, owner=None, actor=self._actor)
+        except Conflict:
+            return
 
     def _remove_workspace(self, was_there: bool, others: list[str]) -> None:
         gone = "The demo is removed" if was_there else "There is no demo"
@@ -199,6 +210,81 @@ class Demo:
         )
 
 
+class DemoCompanion:
+    """Fills the demo beside a service that has just started; a failure leaves the service alone."""
+
+    def __init__(self, say: Say, actor: Actor, *, stops_service: bool = False) -> None:
+        """stops_service: end the service afterwards, which was started for this alone."""
+        self._say = say
+        self._actor = actor
+        self._stops_service = stops_service
+        self._demo: Demo | None = None
+        self.failure: MlpiError | None = None
+
+    def run(self, service: Running) -> None:
+        self._demo = Demo(service.house, self._say, self._actor)
+        started = time.monotonic()
+        try:
+            is_new = self._demo.fill(service.local_url, house_key)
+        except MlpiError as error:
+            self.failure = error
+        except Exception as error:
+            log.exception("demo not made", extra={"action": "demo_failed"})
+            self.failure = DemoFailed(f"The demo could not be made: {error}")
+        finally:
+            if self._stops_service:
+                service.stop()
+        if self._stops_service:
+            return
+        if self.failure is not None:
+            log.error("%s", self.failure.line(), extra={"action": "demo_failed"})
+        else:
+            after = f" after {time.monotonic() - started:.0f} s" if is_new else ""
+            self._say(f"The demo is complete{after}: {page(service.url)}")
+
+    def stop(self) -> None:
+        if self._demo is not None:
+            self._demo.stop()
+
+
+def page(base_url: str) -> str:
+    """Where to look at it."""
+    return f"{base_url}/tracking?workspace={WORKSPACE}"
+
+
+@contextmanager
+def house_key(house: House, _actor: Actor) -> Iterator[str]:
+    """An editor's key for the demo inside the service's own process; needs no user."""
+    secret = house.identity.house_key(WORKSPACE, Role.EDITOR, purpose="demo")
+    try:
+        yield secret
+    finally:
+        house.identity.end_house_key(secret)
+
+
+@contextmanager
+def admin_token(house: House, actor: Actor) -> Iterator[str]:
+    """An admin's token for the demo, for an hour at most. Raises DemoFailed before set-up."""
+    admins = [one.name for one in house.users.page() if one.is_admin and not one.is_disabled]
+    if not admins:
+        raise DemoFailed(
+            "The service that runs on this home is not set up yet.",
+            advice="Open the set-up link it printed, or stop it and start mlpi serve --demo.",
+        )
+    token, secret = house.tokens.add(
+        admins[0],
+        WORKSPACE,
+        role=Role.EDITOR,
+        lifetime=timedelta(hours=1),
+        label="mlpi demo",
+        actor=actor,
+    )
+    try:
+        yield secret
+    finally:
+        house.tokens.revoke(token.id, actor=actor)
+
+
 def in_child() -> None:
     """What a child process does: the part that its first line of input names."""
     module, base_url, token = json.loads(sys.stdin.readline())
@@ -211,7 +297,7 @@ def in_child() -> None:
     sys.stdout = sys.stderr  # clients print a lot
 
     def say(line: str) -> None:
-        print(line, file=told, flush=True)  # noqa: T201 - the pipe to the parent
+        print(line, file=told, flush=True)
 
     cast("Part", import_module(module)).fill(base_url, token, say)
 

@@ -70,6 +70,7 @@ def router(house: House) -> APIRouter:
         try:
             house.users.set_password(user, password, actor=actor_of(request))
         except MlpiError as error:
+            error.field = None  # the page's password field is the new user's
             return users_page(request, 422, error)
         return RedirectResponse("/settings/users", 303)
 
@@ -98,6 +99,7 @@ def router(house: House) -> APIRouter:
         entries = house.audit.page(before_id=before, limit=AUDIT_PAGE, search=q)
         template = "settings/_audit.html" if wants_part(request) else "settings/audit.html"
         older = entries[-1].id if len(entries) == AUDIT_PAGE else None
-        return render(request, template, entries=entries, q=q, older=older, is_older=before is not None)
+        is_older = before is not None
+        return render(request, template, entries=entries, q=q, older=older, is_older=is_older)
 
     return pages

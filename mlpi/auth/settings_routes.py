@@ -1,4 +1,4 @@
-"""A user's own settings, and the members of the current workspace."""
+"""A user's own settings: account, sessions, tokens."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from mlpi.auth.roles import ROLE_WORDS
 from mlpi.auth.tokens import lifetime
 from mlpi.errors import MlpiError
 from mlpi.house import House
-from mlpi.web.render import here, principal_of, render
+from mlpi.web.render import back_to, principal_of, render
 
 Text = Annotated[str, Form()]
 
 
 def router(house: House) -> APIRouter:
-    """Account, sessions, tokens, members."""
+    """What every user may change about themselves."""
     pages = APIRouter()
-
-    def back(request: Request, page: str, done: str = "") -> Response:
-        query = {"done": done} if done else {}
-        return RedirectResponse(here(principal_of(request), page, **query), 303)
 
     @pages.get("/settings")
     def settings() -> Response:
@@ -50,7 +46,7 @@ def router(house: House) -> APIRouter:
         except MlpiError as error:
             user = house.users.get(principal.name)
             return render(request, "settings/account.html", 422, user=user, error=error, done="")
-        return back(request, "/settings/account", "password")
+        return back_to(request, "/settings/account", "password")
 
     @pages.get("/settings/sessions")
     def sessions(request: Request) -> Response:
@@ -63,13 +59,13 @@ def router(house: House) -> APIRouter:
         house.sessions.end_others(
             user_id=principal.user_id, keep=principal.session_id, actor=actor_of(request)
         )
-        return back(request, "/settings/sessions")
+        return back_to(request, "/settings/sessions")
 
     @pages.post("/settings/sessions/{session_id}/end")
     def end(request: Request, session_id: int) -> Response:
         user_id = principal_of(request).user_id
         house.sessions.end(session_id, user_id=user_id, actor=actor_of(request))
-        return back(request, "/settings/sessions")
+        return back_to(request, "/settings/sessions")
 
     def tokens_page(
         request: Request,
@@ -121,60 +117,6 @@ def router(house: House) -> APIRouter:
     @pages.post("/settings/tokens/{token_id}/revoke")
     def revoke(request: Request, token_id: int) -> Response:
         house.tokens.revoke(token_id, user=principal_of(request).name, actor=actor_of(request))
-        return back(request, "/settings/tokens")
-
-    def members_page(
-        request: Request,
-        status: int = 200,
-        *,
-        error: MlpiError | None = None,
-        user: str = "",
-        done: str = "",
-    ) -> Response:
-        workspace = str(request.scope["workspace"])
-        return render(
-            request,
-            "settings/members.html",
-            status,
-            members=house.workspaces.members(workspace),
-            place=house.workspaces.get(workspace),
-            roles=ROLE_WORDS,
-            error=error,
-            user=user,
-            done=done,
-        )
-
-    @pages.get("/settings/members")
-    def members(request: Request, done: str = "") -> Response:
-        return members_page(request, done=done)
-
-    @pages.post("/settings/members")
-    def set_member(request: Request, user: Text = "", role: Text = "viewer") -> Response:
-        workspace = str(request.scope["workspace"])
-        try:
-            house.workspaces.set_member(
-                workspace, user.strip(), role_of(role), actor=actor_of(request)
-            )
-        except MlpiError as error:
-            return members_page(request, 422, error=error, user=user)
-        return back(request, "/settings/members")
-
-    @pages.post("/settings/members/{user}/remove")
-    def remove_member(request: Request, user: str) -> Response:
-        workspace = str(request.scope["workspace"])
-        try:
-            house.workspaces.remove_member(workspace, user, actor=actor_of(request))
-        except MlpiError as error:
-            return members_page(request, 422, error=error)
-        return back(request, "/settings/members")
-
-    @pages.post("/settings/workspace")
-    def describe(request: Request, description: Text = "") -> Response:
-        workspace = str(request.scope["workspace"])
-        try:
-            house.workspaces.describe(workspace, description, actor=actor_of(request))
-        except MlpiError as error:
-            return members_page(request, 422, error=error)
-        return back(request, "/settings/members", "described")
+        return back_to(request, "/settings/tokens")
 
     return pages

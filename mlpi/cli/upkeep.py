@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from typing import Annotated
+
 import typer
 
 from mlpi.cli.common import Home
@@ -23,5 +27,28 @@ def migrate(home: Home = None) -> None:
     typer.echo(f"Applied {', '.join(applied)}." if applied else "Up to date.")
 
 
-def doctor(home: Home = None) -> None:
-    """Check this machine and this home, and explain what is wrong."""
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: one object.")] = False,
+    home: Home = None,
+) -> None:
+    """Check this machine and this home, and explain what is wrong.
+
+    Each check is one line: ok, warn (will hurt some day) or bad (keeps mlpi from working), with
+    what to do about it. Changes nothing. The exit code is 1 when something is bad.
+    """
+    from mlpi.system.doctor import examine  # noqa: PLC0415
+    from mlpi.system.findings import Verdict  # noqa: PLC0415
+
+    findings = []
+    for finding in examine(home):
+        findings.append(finding)
+        if not as_json:
+            colour = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.BAD: "red"}
+            word = typer.style(f"{finding.verdict:4}", fg=colour[finding.verdict])
+            typer.echo(f"{word}  {finding.check:9} {finding.line()}")
+    is_well = all(one.verdict is not Verdict.BAD for one in findings)
+    if as_json:
+        report = {"is_well": is_well, "checks": [asdict(one) for one in findings]}
+        typer.echo(json.dumps(report, indent=2))
+    if not is_well:
+        raise typer.Exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,12 @@ NOT_FOUND = 127
 
 class CommandFailed(MlpiError):
     """A program of this machine refused."""
+
+
+def program() -> str:
+    """How to call this mlpi from anywhere: sudo searches no virtual environment."""
+    script = Path(sys.executable).with_name("mlpi")
+    return str(script) if script.exists() else f"{sys.executable} -m mlpi"
 
 
 def run_program(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -228,6 +228,7 @@ def _known_revisions(utils: Any) -> set[str]:
 
 def _open_stores() -> None:
     from mlflow.server import handlers  # noqa: PLC0415
+    from mlflow.tracking._tracking_service.utils import _get_store  # noqa: PLC0415
 
     handlers.initialize_backend_stores(
         os.environ["_MLFLOW_SERVER_FILE_STORE"],
@@ -235,6 +236,9 @@ def _open_stores() -> None:
         os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"],
         os.environ["MLFLOW_WORKSPACE_STORE_URI"],
     )
+    # The registry opens one more store when it first needs one, which would then make an
+    # experiment "Default" in the workspace of whoever happened to ask.
+    _get_store()
     # The stores leave their address behind, where a child process would take it for its own.
     for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         os.environ.pop(variable, None)

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Engine,
     ForeignKeyConstraint,
     MetaData,
-    String,
     Table,
     cast,
     delete,
@@ -32,17 +31,19 @@ from sqlalchemy.exc import SAWarning
 
 from mlpi.settings import Settings
 
-# These tables say what a row belongs to without a foreign key: by an id of any of _OWNERS.
-_ENDS = {
-    "inputs": ("source_id", "destination_id"),
-    "entity_associations": ("source_id", "destination_id"),
-}
-_OWNERS = {
+_IDS = {
     "experiments": "experiment_id",
     "runs": "run_uuid",
     "datasets": "dataset_uuid",
     "logged_models": "model_id",
     "trace_info": "request_id",
+}
+_EITHER_END = [(end, *owner) for end in ("source_id", "destination_id") for owner in _IDS.items()]
+# What belongs to something without a foreign key: (column, the other table, its column).
+_LOOSE = {
+    "inputs": _EITHER_END,
+    "entity_associations": _EITHER_END,
+    "input_tags": [("input_uuid", "inputs", "input_uuid")],
 }
 
 Doomed = Mapping[str, ColumnElement[bool]]  # by table name: which of its rows go
@@ -112,17 +113,13 @@ class Purge:
 
     def _loose_signs(self, table: Table, doomed: Doomed) -> list[ColumnElement[bool]]:
         """What tells a table's rows that go, where no foreign key does."""
-        if table.name in _ENDS:
-            return [
-                table.c[end].in_(select(cast(owner.c[key], String)).where(doomed[owner.name]))
-                for end in _ENDS[table.name]
-                for owner, key in _owners(self._tables)
-            ]
-        if _is_loose(table):
-            experiments = self._tables.tables["experiments"]
-            mine = select(experiments.c.experiment_id).where(doomed["experiments"])
-            return [table.c.experiment_id.in_(mine)]
-        return []
+        return [
+            table.c[column].in_(
+                select(cast(owner.c[key], table.c[column].type)).where(doomed[owner.name])
+            )
+            for column, owner, key in _loose_ties(self._tables, table)
+            if owner.name in doomed
+        ]
 
     def _delete_files(self, path: str) -> None:
         place = self._settings.artifacts
@@ -136,7 +133,7 @@ class Purge:
             get_artifact_repository,
         )
 
-        get_artifact_repository(place).delete_artifacts(path)
+        get_artifact_repository(place).delete_artifacts(path)  # type: ignore[no-untyped-call]
 
 
 def _reflected(engine: Engine) -> MetaData:
@@ -146,25 +143,20 @@ def _reflected(engine: Engine) -> MetaData:
         warnings.simplefilter("ignore", SAWarning)
         tables.reflect(engine)
     for table in tables.tables.values():
-        if table.name in _ENDS:
-            for owner, _ in _owners(tables):
-                table.add_is_dependent_on(owner)
-        elif _is_loose(table):
-            table.add_is_dependent_on(tables.tables["experiments"])
+        for _, owner, _ in _loose_ties(tables, table):
+            table.add_is_dependent_on(owner)
     return tables
 
 
-def _owners(tables: MetaData) -> list[tuple[Table, str]]:
-    return [(tables.tables[name], key) for name, key in _OWNERS.items() if name in tables.tables]
-
-
-def _is_loose(table: Table) -> bool:
-    """Whether rows name an experiment without a foreign key, as the roll-ups of traces do."""
-    return (
-        table.name != "experiments"
-        and "experiment_id" in table.c
-        and not table.c.experiment_id.foreign_keys
-    )
+def _loose_ties(tables: MetaData, table: Table) -> list[tuple[str, Table, str]]:
+    """The columns that tie a table's rows to others without a foreign key."""
+    ties = list(_LOOSE.get(table.name, ()))
+    if "experiment_id" in table.c and table.name not in ("experiments", *_LOOSE):
+        if not table.c.experiment_id.foreign_keys:  # the daily roll-ups of traces
+            ties.append(("experiment_id", "experiments", "experiment_id"))
+    return [
+        (column, tables.tables[owner], key) for column, owner, key in ties if owner in tables.tables
+    ]
 
 
 def _parents(table: Table) -> list[ForeignKeyConstraint]:

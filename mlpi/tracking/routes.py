@@ -9,8 +9,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from mlpi.errors import NotFound, NotReady
-from mlpi.tracking.service import Artifact, TrackingService
+from mlpi.tracking.service import Artifact, TrackingService, plain_first
 from mlpi.web.render import here, principal_of, render, wants_part
+
+# Curves that a run's page draws without being asked; each is a request and a canvas.
+FIRST_CHARTS = 12
 
 
 def router(service: TrackingService) -> APIRouter:
@@ -61,14 +64,18 @@ def router(service: TrackingService) -> APIRouter:
             listed = None  # the page says so and can be read meanwhile
         if wants_part(request):
             return render(request, "tracking/_artifacts.html", run=found, artifacts=listed, at=path)
+        tags, step_counts = service.store.tags(run_id), service.store.step_counts(run_id)
         return render(
             request,
             "tracking/run.html",
             run=found,
             experiment=service.store.experiment(_workspace(request), found.experiment_id),
-            tags=service.store.tags(run_id),
+            tags=tags,
+            internal_tags=[key for key in tags if key.startswith("mlflow.")],
             children=service.store.children(run_id),
-            step_counts=service.store.step_counts(run_id),
+            step_counts=step_counts,
+            curved=plain_first(key for key, count in step_counts.items() if count > 1),
+            first_charts=FIRST_CHARTS,
             artifacts=listed,
             at=path,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlencode
@@ -110,6 +111,11 @@ class TrackingService:
         return hits
 
 
+def plain_first(keys: Iterable[str]) -> list[str]:
+    """Metric keys in the order people look at them: plain ones, grouped ones, the system's."""
+    return sorted(keys, key=lambda key: (key.startswith("system/"), "/" in key, key))
+
+
 def _cursor(after: str | None) -> tuple[int, str] | None:
     if not after:
         return None
@@ -125,5 +131,5 @@ def _commonest(groups: list[dict[str, float]] | list[dict[str, str]], limit: int
     for group in groups:
         for key in group:
             seen[key] = seen.get(key, 0) + 1
-    ranked = sorted(seen, key=lambda key: (key.startswith("system/"), -seen[key], key))
+    ranked = sorted(plain_first(seen), key=lambda key: (key.startswith("system/"), -seen[key]))
     return ranked[:limit]

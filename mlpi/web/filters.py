@@ -78,9 +78,11 @@ def figure(value: Any) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """'0.4 s', '2 m 13 s', '3 h 05 m', '2 d 4 h'."""
+    """'40 ms', '0.4 s', '2 m 13 s', '3 h 05 m', '2 d 4 h'."""
     if seconds is None:
         return "–"
+    if 0 <= seconds < 0.1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

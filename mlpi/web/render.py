@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mlpi import paths
 from mlpi.auth.roles import Principal
@@ -84,6 +84,12 @@ def here(principal: Principal | None, target: str, **query: str) -> str:
     if principal and principal.workspace:
         query["workspace"] = principal.workspace
     return f"{target}?{urlencode(query)}" if query else target
+
+
+def back_to(request: Request, page: str, done: str = "") -> Response:
+    """After a form: on to a page, in the workspace that the form acted on."""
+    query = {"done": done} if done else {}
+    return RedirectResponse(here(principal_of(request), page, **query), 303)
 
 
 def principal_of(request: Request) -> Principal:

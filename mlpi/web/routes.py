@@ -29,7 +29,13 @@ def router(house: House, components: Components, machine: Machine) -> APIRouter:
         found = [component.summary(principal) for component in components.all]
         cards = [card for card in found if card]
         cards.append(Card("system/_card.html", {"machine": figures}))
-        return render(request, template, cards=cards, notices=notices(components.health(), figures))
+        return render(
+            request,
+            template,
+            cards=cards,
+            notices=notices(components.health(), figures),
+            description=house.identity.workspaces().get(principal.workspace or "", ""),
+        )
 
     @pages.get("/")
     def dashboard(request: Request) -> Response:

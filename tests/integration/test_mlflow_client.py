@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking import fluent
 
-from tests.service import Service
+from tests.service import Service, running_service
 
 
 @pytest.fixture
@@ -210,3 +210,37 @@ def test_the_prefix_works_too(use, service: Service) -> None:  # type: ignore[no
     run = client.create_run(experiment(client, "client-prefix"))
     client.log_text(run.info.run_id, "hello", "hello.txt")
     assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/hello.txt") == "hello"
+
+
+def test_graphql_answers_for_this_workspace_alone(use, service: Service) -> None:  # type: ignore[no-untyped-def]
+    client = use("ana", "lab")
+    place = experiment(client, "client-graphql")
+    query = {
+        "query": "query ($id: String!) { mlflowGetExperiment(input: {experimentId: $id}) "
+        "{ experiment { name } apiError { message } } }",
+        "variables": {"id": place},
+    }
+    for user, workspace, name in (("vic", "lab", "client-graphql"), ("otto", "other", None)):
+        with service.client(service.token(user, workspace)) as http:
+            found = http.post("/graphql", json=query).json()["data"]["mlflowGetExperiment"] or {}
+        assert (found.get("experiment") or {}).get("name") == name
+
+
+def test_rare_routes_load_at_their_first_request(tmp_path: Path) -> None:
+    with running_service(tmp_path) as fresh:
+        fresh.wait_ready()
+        fresh.add_user("root")
+        assert not _has_loaded(fresh, "pandas")
+        with fresh.client(fresh.token("root", "default")) as client:
+            assert client.post("/api/2.0/mlflow/runs/search", json={}).status_code == 200
+            assert not _has_loaded(fresh, "pandas")
+            assert client.get("/gateway/mlflow/v1/models").status_code == 200
+            assert client.get("/api/3.0/mlflow/mcp-servers").status_code == 200
+
+
+def _has_loaded(service: Service, package: str) -> bool:
+    """Whether a package's compiled modules are mapped into the process."""
+    assert service.process is not None
+    maps = Path(f"/proc/{service.process.pid}/maps").read_text()
+    assert "/numpy/" in maps
+    return f"/{package}/" in maps

@@ -98,9 +98,8 @@ def fill(base_url: str, token: str, say: Callable[[str], None]) -> None:
 def _opened(settings: Settings) -> Engine | None:
     """MLflow's database, or None when it is not there yet."""
     url = make_url(settings.mlflow_database)
-    if url.get_backend_name() == "sqlite" and url.database:
-        if not Path(url.database).exists():
-            return None
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        return None  # to look would make one
     engine = open_engine(settings.mlflow_database)
     schema = inspect(engine)
     if schema.has_table("experiments"):

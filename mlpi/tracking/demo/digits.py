@@ -7,7 +7,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
-from mlflow.data.numpy_dataset import NumpyDataset
+from mlflow.data.numpy_dataset import NumpyDataset, from_numpy
 from mlflow.models.model import ModelInfo
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
@@ -73,11 +73,11 @@ class Digits:
 
     @property
     def train(self) -> NumpyDataset:
-        return mlflow.data.from_numpy(self.train_x, targets=self.train_y, name="digits-train")
+        return from_numpy(self.train_x, targets=self.train_y, name="digits-train")
 
     @property
     def test(self) -> NumpyDataset:
-        return mlflow.data.from_numpy(self.test_x, targets=self.test_y, name="digits-test")
+        return from_numpy(self.test_x, targets=self.test_y, name="digits-test")
 
 
 def baselines() -> str:
@@ -200,9 +200,10 @@ def _trace_champion(digits: Digits) -> None:
     """A few traced predictions of the champion, loaded from the registry as anybody would."""
     champion = mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
 
-    @mlflow.trace(name="scale", span_type="PARSER")
+    @mlflow.trace(name="prepare", span_type="PARSER")
     def prepare(pixels: list[float]) -> Numbers:
-        return np.clip(np.asarray([pixels]), 0, 16)
+        scaled: Numbers = np.clip(np.asarray([pixels]), 0, 16)
+        return scaled
 
     @mlflow.trace(name="predict", span_type="TOOL")
     def predict(pixels: Numbers) -> int:

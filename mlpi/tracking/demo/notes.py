@@ -58,7 +58,7 @@ def timed() -> Iterator[Stopwatch]:
 
 def log_model(model: Any, example: Any, **more: Any) -> ModelInfo:
     """Log a fitted scikit-learn model with its signature and an input example."""
-    return mlflow.sklearn.log_model(
+    info: ModelInfo = mlflow.sklearn.log_model(
         model,
         name="model",
         signature=infer_signature(example, model.predict(example)),
@@ -68,6 +68,7 @@ def log_model(model: Any, example: Any, **more: Any) -> ModelInfo:
         skops_trusted_types=_TRUSTED,
         **more,
     )
+    return info
 
 
 def log_scores(scores: dict[str, float], model: ModelInfo, dataset: Dataset) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
-from mlflow.data.pandas_dataset import PandasDataset
+from mlflow.data.pandas_dataset import PandasDataset, from_pandas
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -46,7 +46,7 @@ a line, a curve made of trees, and how the error falls with each tree that is ad
 
 
 def _dataset(bunch: Any, name: str) -> PandasDataset:
-    return mlflow.data.from_pandas(bunch.frame, targets="target", name=name)
+    return from_pandas(bunch.frame, targets="target", name=name)
 
 
 def wine() -> str:
@@ -72,9 +72,9 @@ def wine() -> str:
         mlflow.log_params({"best_kind": best["kind"], "best_C": best["C"]})
         mlflow.log_text(csv_text(rows), "results.csv")
         mlflow.log_text(f"# Search\n\n{markdown_table(rows)}", "results.md")
-        by_kind = {
-            kind: [row["accuracy"] for row in rows if row["kind"] == kind] for kind in ("l1", "l2")
-        }
+        by_kind: dict[str, list[float]] = {"l1": [], "l2": []}
+        for row in rows:
+            by_kind[row["kind"]].append(row["accuracy"])
         plot = figures.lines(
             STRENGTHS,
             by_kind,
@@ -108,7 +108,7 @@ def _judge(
     for fold, score in enumerate(scores, start=1):
         mlflow.log_metric("fold_accuracy", float(score), step=fold)
     weights = np.abs(model.fit(x, y)[-1].coef_)
-    row = {
+    row: dict[str, Any] = {
         "kind": kind,
         "C": strength,
         "accuracy": round(float(scores.mean()), 4),
