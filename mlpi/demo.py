@@ -111,7 +111,7 @@ class Demo:
             for name, part in _parts().items():
                 if part.state(settings) is State.PARTIAL:
                     self._say(f"{name}: an unfinished demo is cleared away first")
-                    part.remove(settings)
+                    self._clear(name, part)
                 if part.state(settings) is State.ABSENT:
                     with key(self._house, self._actor) as token:
                         self._run_child(name, base_url, token)
@@ -127,21 +127,26 @@ class Demo:
             was_there, others = False, []
             for name, part in _parts().items():
                 was_there |= part.state(settings) is not State.ABSENT
-                try:
-                    others += part.remove(settings)
-                except Exception as error:
-                    log.debug("demo not removed", exc_info=True)
-                    raise DemoFailed(
-                        f"The demo's part in {name} could not be removed ({error}).",
-                        advice="What is left is taken away by the next mlpi demo --remove.",
-                    ) from error
+                others += self._clear(name, part)
             self._remove_workspace(was_there, others)
 
     def stop(self) -> None:
         """End a filling; it can be begun again."""
         self._is_stopped = True
-        if self._child is not None:
-            self._child.terminate()
+        child = self._child
+        if child is not None:
+            child.terminate()
+
+    def _clear(self, name: str, part: Part) -> list[str]:
+        try:
+            return part.remove(self._house.settings)
+        except Exception as error:  # whatever a tool's database or disk comes up with
+            log.debug("demo not removed", exc_info=True, extra={"action": "demo_not_removed"})
+            reason = " ".join(str(error).split())[:300]
+            raise DemoFailed(
+                f"The demo's part in {name} could not be removed: {reason}.",
+                advice="mlpi demo --remove takes it up again.",
+            ) from error
 
     def _ensure_workspace(self) -> None:
         try:
@@ -173,6 +178,7 @@ class Demo:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                cwd=self._house.settings.home,  # whatever project we were started in is not its own
                 start_new_session=True,  # a Ctrl-C is for the parent, which then ends the child
             )
             assert child.stdin is not None
@@ -195,15 +201,15 @@ class Demo:
                 _close(child.stdin)
                 self._child = None
             if code != 0:
-                raise self._failure(name, errors)
+                raise self._failure(name, code, errors)
 
-    def _failure(self, name: str, errors: IO[str]) -> DemoFailed:
+    def _failure(self, name: str, code: int, errors: IO[str]) -> DemoFailed:
         if self._is_stopped:
             return DemoFailed("The demo was interrupted.", advice="mlpi demo takes it up again.")
         errors.seek(0)
         trace = errors.read().strip()
         log.debug("demo failed\n%s", trace, extra={"action": "demo_failed"})
-        reason = trace.splitlines()[-1] if trace else "its process ended"
+        reason = trace.splitlines()[-1] if trace else f"its process ended ({code})"
         return DemoFailed(
             f"The demo's part in {name} could not be made: {reason[:300]}",
             advice="mlpi demo tries again; with MLPI_LOG_LEVEL=debug it shows everything.",
@@ -314,12 +320,16 @@ def _parts() -> dict[str, Part]:
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    with (home / "demo.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DemoBusy(advice="Wait until it is done.") from None
+    folder = os.open(home, os.O_RDONLY)  # itself, so that no file stays behind
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(folder)
+        raise DemoBusy(advice="Wait until it is done.") from None
+    try:
         yield
+    finally:
+        os.close(folder)
 
 
 def _wait_until_ready(base_url: str, name: str, is_stopped: Callable[[], bool]) -> None:

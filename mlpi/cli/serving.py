@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +53,8 @@ def demo(
     from mlpi.demo import Demo, admin_token, page  # noqa: PLC0415
 
     with opened(home) as house:
+        if house.settings.log_level == "debug":
+            logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
         one = Demo(house, typer.echo, actor())
         if remove:
             one.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from typing import Annotated
 
@@ -52,3 +53,48 @@ def doctor(
         typer.echo(json.dumps(report, indent=2))
     if not is_well:
         raise typer.Exit(1)
+
+
+Users = Annotated[
+    bool, typer.Option("--user", help="A service of your own account instead of the system's.")
+]
+Rehearsal = Annotated[
+    bool, typer.Option("--dry-run", help="Print every command and the unit; change nothing.")
+]
+
+
+@service.command("install")
+def service_install(users: Users = False, rehearsal: Rehearsal = False, home: Home = None) -> None:
+    """Write the unit for this interpreter and home, enable it and start it.
+
+    The system's service runs as its own user "mlpi" with its home in /var/lib/mlpi, or in --home.
+    Doing it again is safe.
+    """
+    from mlpi import settings  # noqa: PLC0415
+    from mlpi.system import unit  # noqa: PLC0415
+
+    is_given = home is not None or "MLPI_HOME" in os.environ
+    chosen = settings.chosen_home(home) if is_given or users else unit.SYSTEM_HOME
+    settings.load(home=chosen)  # what it could not start with is better said now
+    target = unit.Target.of_this_process(chosen, is_users=users)
+    unit.Service(typer.echo, is_users=users, is_rehearsal=rehearsal).install(target)
+
+
+@service.command("uninstall")
+def service_uninstall(users: Users = False, rehearsal: Rehearsal = False) -> None:
+    """Stop the service and remove its unit. Data and user stay."""
+    from mlpi.system import unit  # noqa: PLC0415
+
+    unit.Service(typer.echo, is_users=users, is_rehearsal=rehearsal).uninstall()
+
+
+@service.command("status")
+def service_status(users: Users = False) -> None:
+    """Say whether the service runs and where it answers. The exit code is 3 when it does not."""
+    from mlpi.system import unit  # noqa: PLC0415
+
+    is_active, lines = unit.Service(typer.echo, is_users=users).status()
+    for line in lines:
+        typer.echo(line)
+    if not is_active:
+        raise typer.Exit(3)

@@ -24,7 +24,7 @@ from mlpi.component import Health, State
 from mlpi.db import copy_aside
 from mlpi.errors import MlpiError, NotReady
 from mlpi.settings import Settings
-from mlpi.tracking import environment
+from mlpi.tracking import environment, isolation
 from mlpi.tracking.lean import heavy_packages_absent
 
 log = logging.getLogger(__name__)
@@ -163,6 +163,7 @@ def _lean_app() -> ASGIApp:
     from a2wsgi import WSGIMiddleware  # noqa: PLC0415
     from fastapi import FastAPI  # noqa: PLC0415
     from mlflow.server import app as flask_app  # noqa: PLC0415
+    from mlflow.server import handlers  # noqa: PLC0415
     from mlflow.server.artifact_router import artifact_router  # noqa: PLC0415
     from mlflow.server.job_api import job_api_router  # noqa: PLC0415
     from mlflow.server.otel_api import otel_router  # noqa: PLC0415
@@ -171,6 +172,7 @@ def _lean_app() -> ASGIApp:
     # Every run search and GraphQL request tries to import MLflow's own RBAC, which brings in the
     # whole gateway and pandas, or fails slowly for want of Flask-WTF. None makes it fail at once.
     sys.modules["mlflow.server.auth"] = None  # type: ignore[assignment]
+    isolation.harden(handlers)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     for router in (otel_router, job_api_router, artifact_router, server_info_router):
         app.include_router(router)
@@ -238,7 +240,7 @@ def _open_stores() -> None:
     )
     # The registry opens one more store when it first needs one, which would then make an
     # experiment "Default" in the workspace of whoever happened to ask.
-    _get_store()
+    _get_store()  # type: ignore[no-untyped-call]
     # The stores leave their address behind, where a child process would take it for its own.
     for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         os.environ.pop(variable, None)

@@ -57,6 +57,7 @@ class Purge:
     """
 
     def __init__(self, engine: Engine, settings: Settings, workspace: str) -> None:
+        self._engine = engine
         self._writing = engine.execution_options(mlpi_write=True)
         self._settings = settings
         self._workspace = workspace
@@ -83,7 +84,7 @@ class Purge:
 
     def remains(self) -> dict[str, int]:
         """How many rows the workspace still owns, by table; what hangs on others is left out."""
-        with self._writing.connect() as db:
+        with self._engine.connect() as db:
             counts = {
                 table.name: db.scalar(
                     select(func.count())
@@ -151,9 +152,9 @@ def _reflected(engine: Engine) -> MetaData:
 def _loose_ties(tables: MetaData, table: Table) -> list[tuple[str, Table, str]]:
     """The columns that tie a table's rows to others without a foreign key."""
     ties = list(_LOOSE.get(table.name, ()))
-    if "experiment_id" in table.c and table.name not in ("experiments", *_LOOSE):
-        if not table.c.experiment_id.foreign_keys:  # the daily roll-ups of traces
-            ties.append(("experiment_id", "experiments", "experiment_id"))
+    is_counted = "experiment_id" in table.c and table.name != "experiments"
+    if is_counted and not table.c.experiment_id.foreign_keys:  # the daily roll-ups of traces
+        ties.append(("experiment_id", "experiments", "experiment_id"))
     return [
         (column, tables.tables[owner], key) for column, owner, key in ties if owner in tables.tables
     ]

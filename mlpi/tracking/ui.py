@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 from mlpi.web.assets import Assets
 from mlpi.web.render import asset
 
-BACK = """<link rel="stylesheet" href="{style}">\
-<a class="mlpi-back" href="/tracking" title="Back to mlpi">ml<i>pi</i></a>"""
+HEAD = """<script src="{script}" data-workspace="{workspace}"></script>\
+<link rel="stylesheet" href="{style}">"""
+BACK = """<a class="mlpi-back" href="/tracking" title="Back to mlpi">ml<i>pi</i></a>"""
 
 
 def build_folder() -> Path:
@@ -25,7 +27,7 @@ def build_folder() -> Path:
 
 
 class MlflowUi:
-    """The page and its assets. The page carries a way back to mlpi."""
+    """The page and its assets. The page opens in our workspace and carries a way back to mlpi."""
 
     def __init__(self, cache: Path) -> None:
         self._folder = build_folder()
@@ -37,7 +39,13 @@ class MlflowUi:
         if path == "/":
             if self._page is None:
                 self._page = await anyio.to_thread.run_sync(self._read_page)
-            response: Response = HTMLResponse(self._page, headers={"Cache-Control": "no-cache"})
+            head = HEAD.format(
+                script=asset("js/embed.js"),
+                style=asset("css/embed.css"),
+                workspace=escape(scope["workspace"] or ""),
+            )
+            page = self._page.replace("<head>", "<head>" + head, 1)
+            response: Response = HTMLResponse(page, headers={"Cache-Control": "no-cache"})
         else:
             name = path.removeprefix("/static-files/")
             response = await self._assets.get_response(name, scope)
@@ -45,4 +53,4 @@ class MlflowUi:
 
     def _read_page(self) -> str:
         page = (self._folder / "index.html").read_text("utf-8")
-        return page.replace("</body>", BACK.format(style=asset("css/embed.css")) + "</body>")
+        return page.replace("</body>", BACK + "</body>")

@@ -2,6 +2,8 @@
 // reaches the server, so the dashboard finds its workspace and goes on to MLflow's own UI.
 "use strict";
 (() => {
+  const { workspace: here } = document.currentScript.dataset;
+
   async function workspaceOf(route) {
     const experiment = /^\/experiments\/(\d+)/.exec(route)?.[1] ?? "";
     const run = /\/runs\/([0-9a-f]{32})/.exec(route)?.[1] ?? "";
@@ -16,10 +18,9 @@
     const [path, query] = route.split("?", 2);
     const asked = new URLSearchParams(query);
     if (!asked.has("workspace")) {
-      const workspace = await workspaceOf(path).catch(() => null);
-      if (workspace) asked.set("workspace", workspace);
+      asked.set("workspace", (await workspaceOf(path).catch(() => null)) ?? here);
     }
-    location.replace(`/mlflow/#${path}${asked.size ? `?${asked}` : ""}`);
+    location.replace(`/mlflow/#${path}?${asked}`);
   }
 
   window.addEventListener("hashchange", follow);

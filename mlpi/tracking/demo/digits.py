@@ -227,6 +227,7 @@ def training_curves() -> str:
     scaler = StandardScaler().fit(digits.train_x)
     train_x, test_x = scaler.transform(digits.train_x[some]), scaler.transform(digits.test_x)
     train_y = digits.train_y[some]
+    dataset = from_numpy(train_x, targets=train_y, name="digits-third")
     rates = (0.0002, 0.002, 0.02, 0.15)
     for rate in rates:
         network = MLPClassifier(
@@ -236,7 +237,7 @@ def training_curves() -> str:
             mlflow.log_params(
                 {"learning_rate": rate, "hidden_units": 48, "solver": "adam", "epochs": EPOCHS}
             )
-            mlflow.log_input(digits.train, context="training")
+            mlflow.log_input(dataset, context="training")
             history: dict[str, list[float]] = {"train": [], "validation": []}
             for epoch in range(1, EPOCHS + 1):
                 network.partial_fit(train_x, train_y, classes=np.arange(10))
