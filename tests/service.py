@@ -61,6 +61,7 @@ class Service:
     port: int
     env: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    _tokens: dict[tuple[str, str, str | None], str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -120,8 +121,13 @@ class Service:
         self.mlpi("user", "add", name, "--password-stdin", *options, stdin=PASSWORD + "\n")
 
     def token(self, user: str, workspace: str, role: str | None = None) -> str:
-        options = ["--role", role] if role else []
-        return self.mlpi("token", "add", user, "--workspace", workspace, *options).strip()
+        """A token of this user, the same one each time."""
+        key = (user, workspace, role)
+        if key not in self._tokens:
+            options = ["--role", role] if role else []
+            made = self.mlpi("token", "add", user, "--workspace", workspace, *options)
+            self._tokens[key] = made.strip()
+        return self._tokens[key]
 
     def client(self, token: str | None = None) -> httpx.Client:
         """An HTTP client, with a token if given."""

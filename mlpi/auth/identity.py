@@ -98,7 +98,7 @@ class Identity:
         epoch = self._epoch
         with self._db.read() as session:
             rows = session.execute(select(Workspace.name, Workspace.description))
-            known = dict(rows.tuples().all())
+            known = dict(rows.all())
         if fresh and epoch == self._epoch:
             self._workspaces = known
         return known

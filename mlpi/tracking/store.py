@@ -234,7 +234,7 @@ class TrackingStore:
         """All tags of a run by key."""
         query = select(tags.c.key, tags.c.value).where(tags.c.run_uuid == run_id)
         with self._engine.connect() as db:
-            return dict(sorted(db.execute(query).tuples().all()))
+            return dict(sorted(db.execute(query).all()))
 
     def children(self, run_id: str) -> list[Run]:
         """The active runs nested directly in this one, oldest first."""
@@ -258,7 +258,7 @@ class TrackingStore:
             .group_by(metrics.c.key)
         )
         with self._engine.connect() as db:
-            return dict(db.execute(query).tuples().all())
+            return dict(db.execute(query).all())
 
     def history(self, run_id: str, key: str, limit: int = 5000) -> list[tuple[int, int, float]]:
         """(step, ms, value) of a metric in order of step; every n-th point when there are more."""

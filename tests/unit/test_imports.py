@@ -25,7 +25,10 @@ HEAVY = {
     "numpy": None,
 }
 # Imported by name from a child process or by MLflow itself, never by the service.
-OWN_PROCESS = {"tracking/provider.py", "tracking/demo.py"}
+OWN_PROCESS = {
+    "tracking/provider.py",
+    *(f"tracking/demo/{name}.py" for name in ("digits", "figures", "notes", "tables", "training")),
+}
 
 
 def modules() -> list[str]:
