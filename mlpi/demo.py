@@ -16,8 +16,9 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from enum import Enum
 from importlib import import_module
@@ -48,6 +49,10 @@ Key = Callable[[House, Actor], AbstractContextManager[str]]
 
 class DemoFailed(MlpiError):
     """The demo could not be made."""
+
+
+class DemoInterrupted(DemoFailed):
+    """The demo was interrupted."""
 
 
 class DemoBusy(MlpiError):
@@ -103,7 +108,7 @@ class Demo:
         settings = self._house.settings
         with _only_one(settings.home):
             for name in PARTS:
-                _wait_until_ready(base_url, name, lambda: self._is_stopped)
+                self._wait_until_ready(base_url, name)
             if self.is_complete():
                 return False
             self._say("Filling the workspace demo. This takes a minute or less on a PC.")
@@ -136,6 +141,26 @@ class Demo:
         child = self._child
         if child is not None:
             child.terminate()
+
+    def _wait_until_ready(self, base_url: str, name: str) -> None:
+        """Wait for a component of the service. Raises DemoFailed when that fails or is too slow."""
+        import httpx  # noqa: PLC0415 - 0.1 s, and not needed for the rest
+
+        deadline = time.monotonic() + READY_S
+        with httpx.Client(base_url=base_url, timeout=10, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                if self._is_stopped:
+                    raise DemoInterrupted(advice="mlpi demo takes it up again.")
+                try:
+                    component = client.get("/readyz").json()["components"][name]
+                except (httpx.HTTPError, ValueError, KeyError):
+                    component = {"state": "starting"}
+                if component["state"] == "ready":
+                    return
+                if component["state"] == "failed":
+                    raise DemoFailed(f"{name} does not run: {component.get('detail', '')}")
+                time.sleep(POLL_S)
+        raise DemoFailed(f"{name} was not ready in time.", advice="Try again later.")
 
     def _clear(self, name: str, part: Part) -> list[str]:
         try:
@@ -198,14 +223,15 @@ class Demo:
                 child.kill()
                 child.wait()
                 child.stdout.close()
-                _close(child.stdin)
+                with suppress(BrokenPipeError):
+                    child.stdin.close()
                 self._child = None
             if code != 0:
                 raise self._failure(name, code, errors)
 
     def _failure(self, name: str, code: int, errors: IO[str]) -> DemoFailed:
         if self._is_stopped:
-            return DemoFailed("The demo was interrupted.", advice="mlpi demo takes it up again.")
+            return DemoInterrupted(advice="mlpi demo takes it up again.")
         errors.seek(0)
         trace = errors.read().strip()
         log.debug("demo failed\n%s", trace, extra={"action": "demo_failed"})
@@ -242,7 +268,9 @@ class DemoCompanion:
                 service.stop()
         if self._stops_service:
             return
-        if self.failure is not None:
+        if isinstance(self.failure, DemoInterrupted):
+            log.info("%s", self.failure.line(), extra={"action": "demo_interrupted"})
+        elif self.failure is not None:
             log.error("%s", self.failure.line(), extra={"action": "demo_failed"})
         else:
             after = f" after {time.monotonic() - started:.0f} s" if is_new else ""
@@ -295,7 +323,8 @@ def in_child() -> None:
     """What a child process does: the part that its first line of input names."""
     module, base_url, token = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(10)  # whoever looks at a page meanwhile comes first
+    with suppress(OSError):  # a hardened service may not be allowed to
+        os.nice(10)  # whoever looks at a page meanwhile comes first
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = "1"
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # the service is on this machine
@@ -305,7 +334,12 @@ def in_child() -> None:
     def say(line: str) -> None:
         print(line, file=told, flush=True)
 
-    cast("Part", import_module(module)).fill(base_url, token, say)
+    try:
+        cast("Part", import_module(module)).fill(base_url, token, say)
+    except Exception as error:
+        traceback.print_exc()
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        sys.exit(lines[0])  # the last line of stderr is what a person gets to see
 
 
 def _end_with_parent() -> None:
@@ -330,29 +364,3 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _wait_until_ready(base_url: str, name: str, is_stopped: Callable[[], bool]) -> None:
-    """Wait for a component of the service. Raises DemoFailed when it failed or takes too long."""
-    import httpx  # noqa: PLC0415 - 0.1 s, and not needed for the rest
-
-    deadline = time.monotonic() + READY_S
-    with httpx.Client(base_url=base_url, timeout=10, trust_env=False) as client:
-        while time.monotonic() < deadline and not is_stopped():
-            try:
-                component = client.get("/readyz").json()["components"][name]
-            except (httpx.HTTPError, ValueError, KeyError):
-                component = {"state": "starting"}
-            if component["state"] == "ready":
-                return
-            if component["state"] == "failed":
-                raise DemoFailed(f"{name} does not run: {component.get('detail', '')}")
-            time.sleep(POLL_S)
-    raise DemoFailed(f"{name} was not ready in time.", advice="Try again later.")
-
-
-def _close(pipe: IO[str]) -> None:
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        return

@@ -171,6 +171,7 @@ class Service:
 
     def _may_change(self, verb: str) -> None:
         if self._is_rehearsal:
+            self._say("A rehearsal: this is what would be done; nothing is changed.")
             return
         if not self._is_users and not self._is_root:
             advice = f"Run: sudo {program()} service {verb} (or add --user for one of your own)"
@@ -285,7 +286,8 @@ class Service:
             self._say(line)
         self._say(f"Its log, with the set-up link of a first start: {self._log_command()} -e")
         if not self._is_users:
-            command = f"sudo -u {USER} {program()} user list --home {target.home}"
+            home = shlex.quote(str(target.home))
+            command = f"sudo -u {USER} {program()} user list --home {home}"
             self._say(f"Commands work on its home as its user: {command}")
 
     def _log_command(self) -> str:

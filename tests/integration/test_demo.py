@@ -38,6 +38,7 @@ EXPERIMENTS = {
 PNG = b"\x89PNG\r\n\x1a\n"
 # What a visit changes, and what is kept on purpose.
 PASSING = {"audit", "sessions"}
+VISITS = {"last_used_at", "last_login_at"}
 
 Connect = Callable[[Service, str], MlflowClient]
 
@@ -64,18 +65,16 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
 
 
 def rows(path: Path) -> dict[str, list[str]]:
-    """Every row of every table, times of last use left out."""
+    """Every row of every table, times of last use and login left out."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
         db.row_factory = sqlite3.Row
-        names = [
-            name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")
-        ]
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return {
             name: sorted(
-                str({key: row[key] for key in row.keys() if key != "last_used_at"})  # noqa: SIM118
+                str({key: row[key] for key in row.keys() if key not in VISITS})  # noqa: SIM118
                 for row in db.execute(f"SELECT * FROM {name}")
             )
-            for name in names
+            for (name,) in tables
             if name not in PASSING
         }
 
@@ -145,7 +144,7 @@ def check_content(client: MlflowClient, folder: Path) -> None:
     table = client.download_artifacts(best[0].info.run_id, "per_digit.csv", str(folder))
     assert len(Path(table).read_text().splitlines()) == 11
     page = client.download_artifacts(best[0].info.run_id, "report.md", str(folder))
-    assert Path(page).read_text().startswith("# svc-rbf\n")
+    assert Path(page).read_text().startswith(f"# {best[0].info.run_name}\n")
 
     for run in runs_of("mlp-training-curves"):
         losses = client.get_metric_history(run.info.run_id, "train_loss")
@@ -195,16 +194,14 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         assert told[-1].endswith(f": {service.url}/tracking?workspace=demo")
         # Its own token is stopped, and there is nothing else it could be mistaken for.
         assert "mlpi demo" not in service.mlpi("token", "list")
-        admin = service.browser("admin")
-        assert "digits-baselines" in admin.get("/tracking?workspace=demo").text
+        with service.browser("admin") as admin:
+            assert "digits-baselines" in admin.get("/tracking?workspace=demo").text
 
         demo_token = service.token("admin", "demo", "viewer")
         check_content(connect(service, demo_token), tmp_path)
 
         filled = everything(service.home)
-        started = time.monotonic()
         assert "complete already" in service.mlpi("demo")
-        assert time.monotonic() - started < 10
         assert everything(service.home) == filled
 
         assert service.mlpi("demo", "--remove") == "The demo is removed, with its workspace.\n"
@@ -276,9 +273,7 @@ def test_stopping_the_service_stops_the_demo(tmp_path: Path) -> None:
     with running_service(tmp_path, "--demo") as service:
         wait_until(lambda: children_of(service))
         (child,) = children_of(service)
-        started = time.monotonic()
         service.stop()
-        assert time.monotonic() - started < 10
         wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 10)
         assert "Traceback" not in service.log
 
@@ -320,14 +315,19 @@ def test_before_set_up_a_running_service_needs_to_be_set_up_first(tmp_path: Path
 def service_on(
     database: str, folder: Path, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Service, Settings]]:
-    """A service with MLflow's database of this kind, and its settings."""
-    env, url = {}, None
+    """A service with MLflow's database of this kind, and settings to remove the demo with.
+
+    Beside SQLite, the artifacts are named by a URI, as an object store's are.
+    """
     if database == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")
         url = server.new_database()
-        env = {"MLPI_MLFLOW_DATABASE_URL": url}
-    with running_service(folder, env=env) as service:
-        yield service, Settings(home=service.home, mlflow_database_url=url)
+        with running_service(folder, env={"MLPI_MLFLOW_DATABASE_URL": url}) as service:
+            yield service, Settings(home=service.home, mlflow_database_url=url)
+    else:
+        with running_service(folder) as service:
+            artifacts = (service.home / "mlflow" / "artifacts").as_uri()
+            yield service, Settings(home=service.home, artifacts_uri=artifacts)
 
 
 @pytest.mark.parametrize(
