@@ -1,0 +1,64 @@
+"""The kinds of jobs that this program can run, registered by the components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from mlpi.errors import Invalid
+from mlpi.jobs.models import Job
+
+# Called in the transaction that marks the job succeeded: what it stores stands or falls with it.
+OnSuccess = Callable[[Session, Job, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """What a kind of job runs, and with which limits.
+
+    function: "package.module:name", imported in the worker only; it takes a JobContext and the
+    job's parameters and returns something JSON can hold. family: workers of one family share a
+    fork server that has imported preload.
+    """
+
+    name: str
+    function: str
+    title: str
+    family: str = "base"
+    preload: tuple[str, ...] = ()
+    timeout_s: float | None = 3600
+    memory_bytes: int | None = None
+    max_attempts: int = 3
+    on_success: OnSuccess | None = None
+
+
+@dataclass
+class Kinds:
+    """All kinds by name."""
+
+    _kinds: dict[str, JobKind] = field(default_factory=dict)
+
+    def add(self, kind: JobKind) -> None:
+        if kind.name in self._kinds:
+            raise ValueError(f"two job kinds are called {kind.name!r}")
+        self._kinds[kind.name] = kind
+
+    def get(self, name: str) -> JobKind:
+        """The kind of this name. Raises Invalid naming those there are."""
+        try:
+            return self._kinds[name]
+        except KeyError:
+            known = ", ".join(sorted(self._kinds)) or "none"
+            raise Invalid(
+                f"There is no job kind {name!r}.", advice=f"Known are: {known}.", field="kind"
+            ) from None
+
+    def knows(self, name: str) -> bool:
+        return name in self._kinds
+
+    @property
+    def all(self) -> Mapping[str, JobKind]:
+        return dict(self._kinds)

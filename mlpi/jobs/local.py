@@ -1,0 +1,383 @@
+"""The local runner: worker processes from preloaded fork servers, as many as the queue needs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+import psutil
+
+from mlpi.jobs.channel import Channel, Message, pair
+from mlpi.jobs.runner import (
+    Cancelled,
+    Died,
+    Event,
+    Failed,
+    Order,
+    Progressed,
+    RunnerStatus,
+    Started,
+    Succeeded,
+)
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5  # limits are enforced this exactly
+EXIT_GRACE_S = 2.0  # how long an exit status may come after its channel closed
+# One more worker needs about this much; less free memory than this would make the board swap.
+WORKER_BYTES = 200 * 2**20
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far the runner goes. Times in seconds."""
+
+    max_workers: int
+    worker_idle_s: float = 60.0
+    server_idle_s: float = 60.0
+
+
+@dataclass(eq=False)
+class _Worker:
+    """A worker process as the service sees it."""
+
+    number: int
+    family: str
+    channel: Channel
+    idle_since: float
+    pid: int | None = None
+    order: Order | None = None
+    started_at: float = 0.0
+    end: Callable[[int], Event] | None = None  # set when we end it: what to say of its job
+    closed_at: float | None = None
+
+
+@dataclass(eq=False)
+class _Family:
+    """A fork server."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    control: Channel
+    end: socket.socket
+    idle_since: float
+    ready_s: float | None = None
+    exits: dict[int, int] = field(default_factory=dict)
+
+
+class LocalRunner:
+    """Workers are forked for orders that find no idle one, and retired when idle too long.
+
+    Nothing runs while there is nothing to do: the first order starts its family's fork server,
+    which imports what the family needs once; workers fork from it within milliseconds. When its
+    workers are gone it goes too, and the memory with it. All bookkeeping happens in wait(), in
+    one thread; the processes are watched through their sockets, whose closing is their death.
+    """
+
+    def __init__(self, limits: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._now = monotonic
+        self._families: dict[str, _Family] = {}
+        self._workers: dict[int, _Worker] = {}
+        self._numbers = count(1)
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._last_tick = monotonic()
+        self._waiting_because = ""
+        self._events: list[Event] = []
+
+    def capacity(self) -> int:
+        busy = sum(1 for worker in self._workers.values() if worker.order)
+        free = self._limits.max_workers - busy
+        idle = sum(1 for worker in self._workers.values() if self._is_idle(worker))
+        available_bytes: int = psutil.virtual_memory().available
+        affordable = idle + max(0, available_bytes // WORKER_BYTES - 1)
+        if free > 0 and affordable == 0:
+            self._waiting_because = "too little free memory for one more worker"
+            return 0
+        self._waiting_because = ""
+        return max(0, min(free, affordable))
+
+    def start(self, order: Order) -> None:
+        worker = self._idle_worker(order.family) or self._fork(order)
+        worker.order, worker.started_at = order, self._now()
+        with contextlib.suppress(OSError):  # a dead worker is noticed by its closed channel
+            worker.channel.send(order.message())
+
+    def cancel(self, job_id: int) -> None:
+        for worker in self._workers.values():
+            if worker.order and worker.order.job_id == job_id:
+                self._end(worker, Cancelled)
+
+    def wait(self, timeout_s: float) -> list[Event]:
+        for key, _ in self._selector.select(min(timeout_s, self._until_tick())):
+            if key.data is None:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 512)
+            elif isinstance(key.data, _Family):
+                self._hear_family(key.data)
+            else:
+                self._hear_worker(key.data)
+        if self._now() - self._last_tick >= TICK_S:
+            self._tick()
+        events, self._events = self._events, []
+        return events
+
+    def wake(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._wake_write, b"x")
+
+    def status(self) -> RunnerStatus:
+        workers = list(self._workers.values())
+        return RunnerStatus(
+            name="local",
+            workers=len(workers),
+            busy=sum(1 for worker in workers if worker.order),
+            max_workers=self._limits.max_workers,
+            waiting_because=self._waiting_because,
+        )
+
+    def stop(self) -> None:
+        for family in self._families.values():
+            family.control.close()  # its fork server kills the workers and ends
+        for family in self._families.values():
+            try:
+                family.process.wait(5)
+            except subprocess.TimeoutExpired:
+                family.process.kill()
+                family.process.wait()
+        for worker in self._workers.values():
+            worker.channel.close()
+        self._families.clear()
+        self._workers.clear()
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # workers
+
+    @staticmethod
+    def _is_idle(worker: _Worker) -> bool:
+        return worker.order is None and worker.end is None and worker.closed_at is None
+
+    def _idle_worker(self, family: str) -> _Worker | None:
+        idle = [w for w in self._workers.values() if w.family == family and self._is_idle(w)]
+        return max(idle, key=lambda worker: worker.idle_since, default=None)
+
+    def _fork(self, order: Order) -> _Worker:
+        if len(self._workers) >= self._limits.max_workers:
+            self._retire_longest_idle()
+        family = self._families.get(order.family) or self._start_family(order)
+        ours, theirs = pair()
+        worker = _Worker(next(self._numbers), order.family, Channel(ours), self._now())
+        with theirs:
+            request = b'{"fork":%d}\n' % worker.number
+            with contextlib.suppress(OSError):  # a dead fork server is noticed by its socket
+                socket.send_fds(family.end, [request], [theirs.fileno()])
+        self._workers[worker.number] = worker
+        self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+        return worker
+
+    def _retire_longest_idle(self) -> None:
+        idle = [worker for worker in self._workers.values() if self._is_idle(worker)]
+        if idle:
+            self._forget(min(idle, key=lambda worker: worker.idle_since))
+
+    def _forget(self, worker: _Worker) -> None:
+        """Stop watching a worker; one that still runs ends when it reads the closed channel."""
+        if self._workers.pop(worker.number, None) is None:
+            return
+        self._selector.unregister(worker.channel)
+        worker.channel.close()
+        if not any(other.family == worker.family for other in self._workers.values()):
+            family = self._families.get(worker.family)
+            if family is not None:
+                family.idle_since = self._now()
+
+    def _end(self, worker: _Worker, end: Callable[[int], Event]) -> None:
+        """Kill a worker with all it started; end(job id) is what its job then comes to."""
+        worker.end = end
+        family = self._families.get(worker.family)
+        if worker.pid is None or family is None:
+            return  # it has just been asked for; _hear_family ends it when it knows its process
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(worker.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+        with contextlib.suppress(OSError):
+            family.control.send({"kill": worker.pid})
+
+    def _hear_worker(self, worker: _Worker) -> None:
+        try:
+            for message in worker.channel.drain():
+                self._take(worker, message)
+        except ValueError:  # not our protocol: something else wrote into its socket
+            log.exception("worker sent nonsense", extra={"action": "worker_nonsense"})
+            self._end(worker, lambda job_id: Failed(job_id, "its worker sent nonsense"))
+        if worker.channel.is_closed and worker.closed_at is None:
+            worker.closed_at = self._now()
+            self._selector.unregister(worker.channel)
+            self._settle(worker)
+
+    def _take(self, worker: _Worker, message: Message) -> None:
+        order = worker.order
+        if order is None:
+            return
+        job_id = order.job_id
+        if message.get("started") == job_id:
+            self._events.append(Started(job_id))
+        elif message.get("progress") == job_id:
+            self._events.append(
+                Progressed(job_id, message.get("fraction"), message["message"], message["counters"])
+            )
+        elif message.get("succeeded") == job_id:
+            self._free(worker, Succeeded(job_id, message["result"]))
+        elif message.get("failed") == job_id:
+            self._free(worker, Failed(job_id, message["error"], message["traceback"]))
+
+    def _free(self, worker: _Worker, event: Event) -> None:
+        worker.order, worker.idle_since = None, self._now()
+        self._events.append(event)
+
+    def _settle(self, worker: _Worker) -> None:
+        """Say what became of a dead worker's job, once its exit status is known or overdue."""
+        assert worker.closed_at is not None
+        family = self._families.get(worker.family)
+        status = family.exits.pop(worker.pid, None) if family and worker.pid else None
+        overdue = self._now() - worker.closed_at > EXIT_GRACE_S
+        if family is not None and status is None and not overdue and worker.order:
+            return
+        self._workers.pop(worker.number, None)
+        worker.channel.close()
+        if family is not None:
+            family.idle_since = self._now()
+        if worker.order is not None:
+            job_id = worker.order.job_id
+            end = worker.end or (lambda job: Died(job, _obituary(status)))
+            self._events.append(end(job_id))
+
+    # fork servers
+
+    def _start_family(self, order: Order) -> _Family:
+        ours, theirs = pair()
+        with theirs:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "mlpi.jobs.forkserver"),
+                    *(str(theirs.fileno()), order.family, *order.preload),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **_ONE_THREAD},
+                cwd=order.home,
+            )
+        family = _Family(order.family, process, Channel(ours), ours, self._now())
+        self._families[order.family] = family
+        self._selector.register(family.control, selectors.EVENT_READ, family)
+        log.info("fork server started", extra={"action": "family_started", "family": order.family})
+        return family
+
+    def _hear_family(self, family: _Family) -> None:
+        for message in family.control.drain():
+            if "ready" in message:
+                family.ready_s = message["ready"]
+            elif "forked" in message:
+                worker = self._workers.get(message["forked"])
+                if worker is not None:
+                    worker.pid = message["pid"]
+                    if worker.end is not None:
+                        self._end(worker, worker.end)
+            elif any(w.pid == message["exited"] for w in self._workers.values()):
+                family.exits[message["exited"]] = message["status"]
+                self._settle_closed()
+        if family.control.is_closed:
+            self._drop_family(family)
+
+    def _drop_family(self, family: _Family) -> None:
+        """Forget a fork server that is gone; its workers' channels close by themselves."""
+        if self._families.get(family.name) is family:
+            del self._families[family.name]
+        self._selector.unregister(family.control)
+        family.control.close()
+        family.process.wait()
+        self._settle_closed()
+
+    def _settle_closed(self) -> None:
+        for worker in list(self._workers.values()):
+            if worker.closed_at is not None:
+                self._settle(worker)
+
+    # time
+
+    def _until_tick(self) -> float:
+        """Ticks matter only while there are processes to watch."""
+        if not self._workers and not self._families:
+            return float("inf")
+        return max(0.0, TICK_S - (self._now() - self._last_tick))
+
+    def _tick(self) -> None:
+        now = self._last_tick = self._now()
+        for worker in list(self._workers.values()):
+            if worker.closed_at is not None:
+                self._settle(worker)
+            elif worker.order is not None and worker.end is None:
+                self._enforce(worker, worker.order, now)
+            elif self._is_idle(worker) and now - worker.idle_since > self._limits.worker_idle_s:
+                self._forget(worker)
+        for family in list(self._families.values()):
+            has_workers = any(w.family == family.name for w in self._workers.values())
+            if not has_workers and now - family.idle_since > self._limits.server_idle_s:
+                self._drop_family_in_order(family)
+
+    def _drop_family_in_order(self, family: _Family) -> None:
+        del self._families[family.name]
+        self._selector.unregister(family.control)
+        family.control.close()
+        family.process.wait()
+        log.info("fork server ended", extra={"action": "family_ended", "family": family.name})
+
+    def _enforce(self, worker: _Worker, order: Order, now: float) -> None:
+        if order.timeout_s is not None and now - worker.started_at > order.timeout_s:
+            limit = order.timeout_s
+            self._end(worker, lambda job: Failed(job, f"it took longer than {limit:g} s"))
+        elif order.memory_bytes is not None and worker.pid is not None:
+            used = sum(_memory_of(worker.pid))
+            if used > order.memory_bytes:
+                words = (
+                    f"it used {used / 1e6:.0f} MB; {order.memory_bytes / 1e6:.0f} MB are allowed"
+                )
+                self._end(worker, lambda job: Failed(job, words))
+
+
+def _memory_of(pid: int) -> Iterator[int]:
+    """Resident bytes of a process and of each one below it."""
+    try:
+        processes = [psutil.Process(pid)]
+        processes += processes[0].children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield process.memory_info().rss
+
+
+def _obituary(status: int | None) -> str:
+    """How a worker ended, in words."""
+    if status is None:
+        return "its worker process vanished"
+    if status == -9:
+        return "its worker process was killed (by the system, when memory ran out, or by hand)"
+    if status < 0:
+        return f"its worker process crashed with signal {-status}"
+    return f"its worker process ended with exit code {status}"

@@ -1,0 +1,143 @@
+"""What runs jobs: an interface, and what comes back from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlpi.jobs.kinds import JobKind
+from mlpi.jobs.models import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt at a job, with everything a runner needs to know."""
+
+    job_id: int
+    attempt: int
+    function: str
+    params: dict[str, Any]
+    workspace: str
+    home: Path
+    log: Path
+    family: str = "base"
+    preload: tuple[str, ...] = ()
+    timeout_s: float | None = None
+    memory_bytes: int | None = None
+
+    @classmethod
+    def of(cls, job: Job, kind: JobKind, *, home: Path, log: Path) -> Order:
+        return cls(
+            job_id=job.id,
+            attempt=job.attempt,
+            function=kind.function,
+            params=job.params,
+            workspace=job.workspace,
+            home=home,
+            log=log,
+            family=kind.family,
+            preload=kind.preload,
+            timeout_s=job.timeout_s,
+            memory_bytes=job.memory_bytes,
+        )
+
+    def message(self) -> dict[str, Any]:
+        """What a worker is sent."""
+        return {
+            "job": self.job_id,
+            "attempt": self.attempt,
+            "function": self.function,
+            "params": self.params,
+            "workspace": self.workspace,
+            "home": str(self.home),
+            "log": str(self.log),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    job_id: int
+    fraction: float | None
+    message: str
+    counters: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    job_id: int
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job itself ended badly, or overstepped a limit: trying again would not help."""
+
+    job_id: int
+    error: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The worker ended under the job: another attempt may well succeed."""
+
+    job_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    job_id: int
+
+
+Event = Started | Progressed | Succeeded | Failed | Died | Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStatus:
+    """For pages and figures."""
+
+    name: str
+    workers: int
+    busy: int
+    max_workers: int
+    waiting_because: str = ""
+
+
+class Runner(Protocol):
+    """Runs orders somewhere else. All calls come from one thread, except wake()."""
+
+    def capacity(self) -> int:
+        """How many more orders it would start now."""
+        ...
+
+    def start(self, order: Order) -> None:
+        """Begin; returns at once. The order's end arrives as exactly one final event."""
+        ...
+
+    def cancel(self, job_id: int) -> None:
+        """End a job and all processes it started; Cancelled follows, unless it just ended."""
+        ...
+
+    def wait(self, timeout_s: float) -> Sequence[Event]:
+        """What happened; waits at most this long, and no longer once woken."""
+        ...
+
+    def wake(self) -> None:
+        """Make wait() return. From any thread."""
+        ...
+
+    def status(self) -> RunnerStatus:
+        """From any thread."""
+        ...
+
+    def stop(self) -> None:
+        """End everything that runs, without events."""
+        ...

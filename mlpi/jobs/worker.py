@@ -1,0 +1,115 @@
+"""Inside a worker process: take a job, run it, tell how it went, wait for the next."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlpi.jobs.channel import Channel, Message
+from mlpi.jobs.context import JobContext, JobFailed
+
+_PR_SET_PDEATHSIG = 1
+
+
+def work(channel: Channel) -> None:
+    """Run jobs until the service closes the channel."""
+    home = Path.cwd()
+    while (order := channel.receive()) is not None:
+        _redirect_output(order["log"])
+        answer = _run(order, channel.send)
+        _flush()
+        os.chdir(home)
+        try:
+            channel.send(answer)
+        except OSError:
+            return
+
+
+def call(order: Message, send: Callable[[Message], None]) -> Any:
+    """The result of an order's function, as JSON can hold it. Raises what the function raises."""
+    module, _, name = order["function"].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    context = JobContext(
+        job_id=order["job"],
+        workspace=order["workspace"],
+        home=Path(order["home"]),
+        attempt=order["attempt"],
+        send=send,
+    )
+    result = function(context, order["params"])
+    try:
+        json.dumps(result)
+    except (TypeError, ValueError) as error:
+        raise JobFailed(f"its result cannot be kept as JSON: {error}") from None
+    return result
+
+
+def _run(order: Message, send: Callable[[Message], None]) -> Message:
+    send({"started": order["job"]})
+    try:
+        return {"succeeded": order["job"], "result": call(order, send)}
+    except JobFailed as error:
+        return {"failed": order["job"], "error": str(error), "traceback": ""}
+    except MemoryError:
+        return {"failed": order["job"], "error": "there was not enough memory", "traceback": ""}
+    except (Exception, SystemExit) as error:
+        trace = traceback.format_exc()
+        sys.stderr.write(trace)
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"failed": order["job"], "error": line, "traceback": trace}
+
+
+def _redirect_output(log: str) -> None:
+    """Everything printed, by Python or below it, goes to the job's log from now on."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
+def prepare_process(name: str) -> None:
+    """Make a forked child a worker: its own session, so that all it starts can be ended with it."""
+    os.setsid()
+    _die_with_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    _name_process(name)
+    sys.stdout = open(1, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, encoding="utf-8", errors="replace")  # noqa: SIM115
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+
+
+def _die_with_parent() -> None:
+    """Be killed when the fork server is, however it ends (prctl(2), Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _name_process(name: str) -> None:
+    """What `top` shows (at most 15 bytes)."""
+    try:
+        Path("/proc/self/comm").write_text(name[:15])
+    except OSError:
+        return
