@@ -178,7 +178,7 @@ def counts(session: Session, workspace: str | None = None) -> dict[str, int]:
     query = select(Job.state, func.count()).group_by(Job.state)
     if workspace is not None:
         query = query.where(Job.workspace == workspace)
-    return {state: count for state, count in session.execute(query)}
+    return dict(session.execute(query).all())
 
 
 def queued_count(session: Session, *, now: datetime) -> int:
