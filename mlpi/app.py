@@ -15,6 +15,7 @@ from mlpi.auth.setup import SetupKey
 from mlpi.auth.table import TABLE
 from mlpi.component import Component, Components
 from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
 from mlpi.system import routes as system_routes
 from mlpi.system.machine import Machine
 from mlpi.tracking.component import Tracking
@@ -69,4 +70,4 @@ def create_app(house: House, setup_key: SetupKey | None = None) -> ASGIApp:
 
 
 def _components(house: House) -> list[Component]:
-    return [Tracking(house)]
+    return [Tracking(house), JobsRoom(house)]

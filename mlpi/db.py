@@ -29,6 +29,9 @@ from sqlalchemy.types import TypeDecorator
 from mlpi import paths
 from mlpi.errors import DatabaseCorrupt, DatabaseNewer, StartupError
 
+# Services write transactions, and know when two were faster than one, without knowing SQL.
+__all__ = ["Base", "Database", "IntegrityError", "Session", "UtcDateTime"]
+
 log = logging.getLogger(__name__)
 
 # Long enough for another process's largest transaction on an SD card, short enough to be an

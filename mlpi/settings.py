@@ -71,6 +71,18 @@ class Settings(BaseSettings):
     audit_days: int = Field(
         365, ge=1, description="Audit entries older than so many days are removed at start."
     )
+    job_workers: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Most worker processes for jobs. Unset: one fewer than cores, at least one.",
+    )
+    job_idle_s: float = Field(
+        60, ge=1, description="Idle workers end after so long, and their memory returns."
+    )
+    job_days: int = Field(
+        30, ge=1, description="Ended jobs and their logs are removed after so many days."
+    )
     forwarded_allow_ips: str = Field(
         "127.0.0.1",
         description="Addresses of reverse proxies whose X-Forwarded-* headers are believed.",

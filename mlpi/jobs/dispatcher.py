@@ -64,13 +64,21 @@ class Dispatcher:
     """
 
     def __init__(
-        self, db: Database, kinds: Kinds, runner: Runner, clock: Clock, *, home: Path
+        self,
+        db: Database,
+        kinds: Kinds,
+        runner: Runner,
+        clock: Clock,
+        *,
+        home: Path,
+        keep_days: int = 30,
     ) -> None:
         self._db = db
         self._kinds = kinds
         self._runner = runner
         self._clock = clock
         self._home = home
+        self._keep_days = keep_days
         self._logs = home / "logs" / "jobs"
         self.name = f"{socket.gethostname()}:{os.getpid()}"[:64]
         self._orders: dict[int, Order] = {}
@@ -80,7 +88,8 @@ class Dispatcher:
         self._woken = threading.Event()
         self._seen_version: int | None = None
         self._next_due_at: datetime | None = None
-        self._renewed_at = self._progress_at = self._swept_at = clock()
+        self._renewed_at = self._progress_at = clock()
+        self._swept_at = clock() - timedelta(seconds=LEASE_S)
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -97,6 +106,15 @@ class Dispatcher:
         self._runner.wake()
         if self._thread is not None:
             self._thread.join()
+
+    @property
+    def was_started(self) -> bool:
+        return self._thread is not None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the loop turns."""
+        return self._thread is not None and self._thread.is_alive()
 
     def wake(self) -> None:
         """There may be something to claim or to cancel. From any thread."""
@@ -270,10 +288,12 @@ class Dispatcher:
                 _note(job, progress)
 
     def _sweep(self, session: Session, now: datetime) -> None:
-        """Give back what other services let go of."""
+        """Give back what other services let go of, and remove what is old."""
         if not _is_past(self._swept_at, LEASE_S, now):
             return
         self._swept_at = now
+        for job_id in store.prune(session, before=now - timedelta(days=self._keep_days)):
+            self.log_path(job_id).unlink(missing_ok=True)
         for job in store.expired(session, now=now, except_worker=self.name):
             store.give_back(job, now=now, reason="the mlpi that ran it is gone")
 

@@ -13,11 +13,15 @@ from mlpi.jobs.models import Job
 
 # Called in the transaction that marks the job succeeded: what it stores stands or falls with it.
 OnSuccess = Callable[[Session, Job, Any], None]
+Check = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """What a kind of job runs, and with which limits.
+
+    check: the parameters as they will be run, from what somebody typed; raises Invalid. A kind
+    without it cannot be asked for by hand, only by the component it belongs to.
 
     function: "package.module:name", imported in the worker only; it takes a JobContext and the
     job's parameters and returns something JSON can hold. family: workers of one family share a
@@ -33,6 +37,7 @@ class JobKind:
     memory_bytes: int | None = None
     max_attempts: int = 3
     on_success: OnSuccess | None = None
+    check: Check | None = None
 
 
 @dataclass
@@ -55,6 +60,16 @@ class Kinds:
             raise Invalid(
                 f"There is no job kind {name!r}.", advice=f"Known are: {known}.", field="kind"
             ) from None
+
+    def checked(self, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters for a job that somebody asks for by hand. Raises Invalid."""
+        kind = self.get(name)
+        if kind.check is None:
+            raise Invalid(f"Jobs of kind {name!r} are made on their own pages.", field="kind")
+        try:
+            return kind.check(params)
+        except (TypeError, ValueError) as error:
+            raise Invalid(f"The parameters do not fit: {error}.", field="params") from None
 
     def knows(self, name: str) -> bool:
         return name in self._kinds

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mlpi.db import Base, UtcDateTime
@@ -55,10 +55,10 @@ class Job(Base):
     fraction: Mapped[float | None] = mapped_column(Float)
     message: Mapped[str] = mapped_column(String(500), default="")
     counters: Mapped[dict[str, float]] = mapped_column(JSON)
-    result: Mapped[Any] = mapped_column(JSON)
+    result: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
     error: Mapped[str] = mapped_column(String(500), default="")
     traceback: Mapped[str] = mapped_column(Text, default="")
-    memory_bytes: Mapped[int | None] = mapped_column()
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     cpus: Mapped[float] = mapped_column(Float, default=1.0)
     timeout_s: Mapped[float | None] = mapped_column(Float)
     idempotency_key: Mapped[str | None] = mapped_column(String(200))

@@ -89,7 +89,7 @@ class Schedules:
         if not plan.name.strip() or len(plan.name) > MAX_NAME:
             raise Invalid(f"A schedule needs a name of at most {MAX_NAME} letters.", field="name")
         triggers.check(plan.trigger, plan.expression, plan.timezone)
-        self._jobs.kinds.get(plan.kind)
+        params = self._jobs.kinds.checked(plan.kind, plan.params)
         try:
             with self._db.write() as session:
                 schedule = Schedule(
@@ -97,7 +97,7 @@ class Schedules:
                     workspace=plan.workspace,
                     actor=actor.name,
                     kind=plan.kind,
-                    params=plan.params,
+                    params=params,
                     trigger=plan.trigger,
                     expression=plan.expression.strip(),
                     timezone=plan.timezone,
@@ -132,6 +132,19 @@ class Schedules:
         if schedule.is_paused:
             return []
         return triggers.upcoming(schedule, self._clock(), count)
+
+    def soonest(self, workspace: str) -> tuple[Schedule, datetime] | None:
+        """The schedule that is due next, and when."""
+        now = self._clock()
+        due = [
+            (at, one)
+            for one in self.page(workspace)
+            if not one.is_paused and (at := triggers.next_after(one, now)) is not None
+        ]
+        if not due:
+            return None
+        at, one = min(due, key=lambda pair: pair[0])
+        return one, at
 
     def set_paused(
         self, workspace: str, schedule_id: int, paused: bool, *, actor: Actor

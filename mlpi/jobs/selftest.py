@@ -15,6 +15,16 @@ from mlpi.jobs.context import JobContext, JobFailed
 Params = dict[str, Any]
 
 
+def selftest(context: JobContext, params: Params) -> Params:
+    """Count, print and report, so that a person sees workers work."""
+    steps = params["steps"]
+    for step in range(1, steps + 1):
+        sys.stdout.write(f"step {step} of {steps}\n")
+        context.progress(step / steps, f"step {step} of {steps}", steps=step)
+        time.sleep(0.1)
+    return {"steps": steps, "attempt": context.attempt}
+
+
 def nothing(context: JobContext, params: Params) -> None:
     """Return at once."""
     del context, params

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
-
 from mlpi.auth.audit import Actor, Audit
 from mlpi.clock import Clock
-from mlpi.db import Database
+from mlpi.db import Database, IntegrityError, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.jobs import store
 from mlpi.jobs.dispatcher import Dispatcher

@@ -10,11 +10,14 @@ import pytest
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
+import mlpi.app  # noqa: F401 - imports every table
 from mlpi.auth.models import Workspace
 from mlpi.clock import utcnow
 from mlpi.db import Base, Database, known_revisions
 from mlpi.errors import DatabaseCorrupt, DatabaseNewer
 from mlpi.house import House
+
+KNOWN = known_revisions()
 
 
 @pytest.fixture
@@ -144,10 +147,10 @@ def test_a_database_with_rows_is_copied_aside_before_a_migration(
     db.migrate()
     with db.write() as session:
         session.add(workspace("precious"))
-    monkeypatch.setattr("mlpi.db.known_revisions", lambda: ["0001", "0002"])
+    monkeypatch.setattr("mlpi.db.known_revisions", lambda: [*KNOWN, "9998"])
     monkeypatch.setattr(db, "_run_alembic", lambda goal: None)
-    assert db.migrate() == ["0002"]
-    (copy,) = file.parent.glob("mlpi.db.before-0002-*")
+    assert db.migrate() == ["9998"]
+    (copy,) = file.parent.glob("mlpi.db.before-9998-*")
     kept = sqlite3.connect(copy)
     assert kept.execute("SELECT name FROM workspaces").fetchall() == [("precious",)]
     kept.close()

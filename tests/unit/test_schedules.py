@@ -109,7 +109,7 @@ def test_what_cannot_be_a_schedule(trigger: str, expression: str, timezone: str,
 class Bench:
     def __init__(self, house: House, clock: TurnedClock) -> None:
         self.kinds = Kinds()
-        self.kinds.add(JobKind("echo", "mlpi.jobs.selftest:echo", "echo"))
+        self.kinds.add(JobKind("echo", "mlpi.jobs.selftest:echo", "echo", check=dict))
         home = house.settings.home
         dispatcher = Dispatcher(house.db, self.kinds, InProcessRunner(), clock, home=home)
         self.jobs = Jobs(house.db, house.audit, self.kinds, dispatcher, clock)

@@ -48,6 +48,27 @@ OWN = rows(
     viewer GET      /tracking/runs/{run_id}
     viewer GET      /tracking/runs/{run_id}/metric
     viewer GET      /tracking/models
+    viewer GET      /jobs
+    viewer GET      /jobs/{job_id}
+    editor POST     /jobs/selftest
+    editor POST     /jobs/{job_id}/cancel
+    editor POST     /jobs/{job_id}/retry
+    viewer GET      /jobs/schedules
+    editor POST     /jobs/schedules
+    editor POST     /jobs/schedules/{schedule_id}/run
+    editor POST     /jobs/schedules/{schedule_id}/pause
+    owner  POST     /jobs/schedules/{schedule_id}/remove
+    viewer GET      /api/mlpi/jobs
+    editor POST     /api/mlpi/jobs
+    viewer GET      /api/mlpi/jobs/{job_id}
+    viewer GET      /api/mlpi/jobs/{job_id}/log
+    editor POST     /api/mlpi/jobs/{job_id}/cancel
+    editor POST     /api/mlpi/jobs/{job_id}/retry
+    viewer GET      /api/mlpi/schedules
+    editor POST     /api/mlpi/schedules
+    editor POST     /api/mlpi/schedules/{schedule_id}/run
+    editor POST     /api/mlpi/schedules/{schedule_id}/pause
+    owner  DELETE   /api/mlpi/schedules/{schedule_id}
     viewer GET      /api/mlpi/members
     owner  PUT      /api/mlpi/members/{user}
     owner  DELETE   /api/mlpi/members/{user}

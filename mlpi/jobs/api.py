@@ -1,0 +1,179 @@
+"""Jobs and schedules for scripts, under /api/mlpi."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from mlpi.auth.requests import actor_of
+from mlpi.jobs.models import Job, JobState, Schedule
+from mlpi.jobs.schedules import Plan, Schedules
+from mlpi.jobs.service import Jobs, Wish
+from mlpi.jobs.store import Filter
+
+
+class JobIn(BaseModel):
+    kind: str
+    params: dict[str, Any] = {}
+    title: str = ""
+    priority: int = Field(0, ge=-100, le=100, description="Higher goes first.")
+    idempotency_key: str | None = Field(None, max_length=200)
+
+
+class JobOut(BaseModel):
+    """Times in UTC, fraction 0–1 or null where unknown."""
+
+    id: int
+    kind: str
+    title: str
+    state: JobState
+    actor: str
+    params: dict[str, Any]
+    priority: int
+    attempt: int
+    max_attempts: int
+    fraction: float | None
+    message: str
+    counters: dict[str, float]
+    result: Any
+    error: str
+    parent_id: int | None
+    schedule_id: int | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class LogOut(BaseModel):
+    text: str
+    end: int = Field(description="Ask from here for what comes after.")
+
+
+class ScheduleIn(BaseModel):
+    name: str
+    kind: str
+    trigger: str = Field(description="cron, interval or once.")
+    expression: str = Field(description="Such as 0 6 * * *, 15m, 2026-05-01 06:00.")
+    timezone: str = "UTC"
+    params: dict[str, Any] = {}
+
+
+class ScheduleOut(BaseModel):
+    id: int
+    name: str
+    kind: str
+    trigger: str
+    expression: str
+    timezone: str
+    params: dict[str, Any]
+    is_paused: bool
+    is_runnable: bool = Field(description="False when this mlpi has no code for its kind.")
+    upcoming: list[datetime]
+
+
+def router(jobs: Jobs, schedules: Schedules) -> APIRouter:
+    """Everything the pages can do."""
+    api = APIRouter(prefix="/api/mlpi", tags=["jobs"])
+
+    @api.get("/jobs")
+    def page(
+        request: Request,
+        state: Annotated[list[JobState] | None, Query()] = None,
+        kind: str = "",
+        q: str = "",
+        before: int | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> list[JobOut]:
+        """Jobs of the current workspace, newest first; before is the id to go on from."""
+        only = Filter(states=state or (), kind=kind, words=q)
+        found = jobs.page(_workspace(request), only, before_id=before, limit=limit)
+        return [_job(one) for one in found]
+
+    @api.post("/jobs", status_code=201)
+    def enqueue(request: Request, body: JobIn) -> JobOut:
+        """Queue a job of a kind that may be asked for by hand."""
+        wish = Wish(
+            body.kind,
+            _workspace(request),
+            jobs.kinds.checked(body.kind, body.params),
+            title=body.title,
+            priority=body.priority,
+            idempotency_key=body.idempotency_key,
+        )
+        return _job(jobs.enqueue(wish, actor=actor_of(request)))
+
+    @api.get("/jobs/{job_id}")
+    def job(request: Request, job_id: int) -> JobOut:
+        """One job with its newest progress."""
+        return _job(jobs.get(_workspace(request), job_id))
+
+    @api.get("/jobs/{job_id}/log")
+    def log(request: Request, job_id: int, from_byte: int = 0) -> LogOut:
+        """What it has printed, at most the last 64 kB."""
+        text, end = jobs.log_tail(_workspace(request), job_id, from_byte=from_byte)
+        return LogOut(text=text, end=end)
+
+    @api.post("/jobs/{job_id}/cancel")
+    def cancel(request: Request, job_id: int) -> JobOut:
+        """End it, with everything it started."""
+        jobs.cancel(_workspace(request), job_id, actor=actor_of(request))
+        return _job(jobs.get(_workspace(request), job_id))
+
+    @api.post("/jobs/{job_id}/retry")
+    def retry(request: Request, job_id: int) -> JobOut:
+        """Queue an ended job again."""
+        return _job(jobs.retry(_workspace(request), job_id, actor=actor_of(request)))
+
+    def out(schedule: Schedule) -> ScheduleOut:
+        return ScheduleOut(
+            id=schedule.id,
+            name=schedule.name,
+            kind=schedule.kind,
+            trigger=schedule.trigger,
+            expression=schedule.expression,
+            timezone=schedule.timezone,
+            params=schedule.params,
+            is_paused=schedule.is_paused,
+            is_runnable=schedules.is_runnable(schedule),
+            upcoming=schedules.upcoming(schedule),
+        )
+
+    @api.get("/schedules")
+    def list_schedules(request: Request) -> list[ScheduleOut]:
+        """The timetable of the current workspace."""
+        return [out(one) for one in schedules.page(_workspace(request))]
+
+    @api.post("/schedules", status_code=201)
+    def add(request: Request, body: ScheduleIn) -> ScheduleOut:
+        """Add to the timetable."""
+        plan = Plan(workspace=_workspace(request), **body.model_dump())
+        return out(schedules.add(plan, actor=actor_of(request)))
+
+    @api.post("/schedules/{schedule_id}/run", status_code=201)
+    def run_now(request: Request, schedule_id: int) -> JobOut:
+        """Run it now, outside its times."""
+        return _job(schedules.run_now(_workspace(request), schedule_id, actor=actor_of(request)))
+
+    @api.post("/schedules/{schedule_id}/pause")
+    def pause(request: Request, schedule_id: int, paused: bool = True) -> ScheduleOut:
+        """Pause it, or go on with paused=false."""
+        workspace = _workspace(request)
+        return out(schedules.set_paused(workspace, schedule_id, paused, actor=actor_of(request)))
+
+    @api.delete("/schedules/{schedule_id}", status_code=204)
+    def remove(request: Request, schedule_id: int) -> None:
+        """Take it off the timetable; its jobs stay."""
+        schedules.remove(_workspace(request), schedule_id, actor=actor_of(request))
+
+    return api
+
+
+def _workspace(request: Request) -> str:
+    return str(request.scope["workspace"])
+
+
+def _job(job: Job) -> JobOut:
+    return JobOut.model_validate(job, from_attributes=True)

@@ -1,0 +1,180 @@
+"""The pages of jobs and schedules."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from mlpi.auth.requests import actor_of
+from mlpi.errors import Invalid, MlpiError
+from mlpi.jobs.kinds import Kinds
+from mlpi.jobs.models import JobState
+from mlpi.jobs.runner import Runner
+from mlpi.jobs.schedules import Plan, Schedules
+from mlpi.jobs.service import Jobs, Wish
+from mlpi.jobs.store import Filter
+from mlpi.jobs.triggers import KINDS as TRIGGERS
+from mlpi.web.render import here, is_htmx, principal_of, render
+
+Text = Annotated[str, Form()]
+PAGE = 50
+FORM = {
+    "name": "",
+    "kind": "",
+    "params": "{}",
+    "trigger": "cron",
+    "expression": "0 6 * * *",
+    "timezone": "UTC",
+}
+
+
+def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
+    """Queue, one job with its log, timetable."""
+    pages = APIRouter(include_in_schema=False)
+
+    def back(request: Request, page: str) -> Response:
+        return RedirectResponse(here(principal_of(request), page), 303)
+
+    @pages.get("/jobs")
+    def queue(
+        request: Request,
+        state: Annotated[list[str] | None, Query()] = None,
+        kind: str = "",
+        q: str = "",
+        before: int | None = None,
+    ) -> Response:
+        workspace = _workspace(request)
+        only = Filter(states=[s for s in state or () if s in set(JobState)], kind=kind, words=q)
+        found = jobs.page(workspace, only, before_id=before, limit=PAGE)
+        template = "jobs/_list.html" if is_htmx(request) else "jobs/list.html"
+        return render(
+            request,
+            template,
+            jobs=found,
+            counts=jobs.counts(workspace),
+            only=only,
+            kinds=_choices(jobs.kinds),
+            states=list(JobState),
+            runner=runner.status(),
+            before=before,
+            older=found[-1].id if len(found) == PAGE else None,
+        )
+
+    @pages.post("/jobs/selftest")
+    def selftest(request: Request) -> Response:
+        wish = Wish("selftest", _workspace(request), {"steps": 20})
+        made = jobs.enqueue(wish, actor=actor_of(request))
+        return back(request, f"/jobs/{made.id}")
+
+    def timetable(
+        request: Request,
+        status: int = 200,
+        error: MlpiError | None = None,
+        form: dict[str, str] | None = None,
+    ) -> Response:
+        found = schedules.page(_workspace(request))
+        return render(
+            request,
+            "jobs/schedules.html",
+            status,
+            schedules=[(one, schedules.upcoming(one), schedules.is_runnable(one)) for one in found],
+            kinds=_choices(jobs.kinds),
+            triggers=TRIGGERS,
+            error=error,
+            form={**FORM, **(form or {})},
+        )
+
+    @pages.get("/jobs/schedules")
+    def list_schedules(request: Request) -> Response:
+        return timetable(request)
+
+    @pages.post("/jobs/schedules")
+    def add_schedule(
+        request: Request,
+        name: Text = "",
+        kind: Text = "",
+        params: Text = "{}",
+        trigger: Text = "cron",
+        expression: Text = "",
+        timezone: Text = "UTC",
+    ) -> Response:
+        form = {
+            "name": name,
+            "kind": kind,
+            "params": params,
+            "trigger": trigger,
+            "expression": expression,
+            "timezone": timezone,
+        }
+        try:
+            plan = Plan(
+                name=name,
+                workspace=_workspace(request),
+                kind=kind,
+                params=_params(params),
+                trigger=trigger,
+                expression=expression,
+                timezone=timezone,
+            )
+            schedules.add(plan, actor=actor_of(request))
+        except MlpiError as error:
+            return timetable(request, 422, error, form)
+        return back(request, "/jobs/schedules")
+
+    @pages.post("/jobs/schedules/{schedule_id}/run")
+    def run_now(request: Request, schedule_id: int) -> Response:
+        made = schedules.run_now(_workspace(request), schedule_id, actor=actor_of(request))
+        return back(request, f"/jobs/{made.id}")
+
+    @pages.post("/jobs/schedules/{schedule_id}/pause")
+    def pause(
+        request: Request, schedule_id: int, paused: Annotated[bool, Form()] = True
+    ) -> Response:
+        schedules.set_paused(_workspace(request), schedule_id, paused, actor=actor_of(request))
+        return back(request, "/jobs/schedules")
+
+    @pages.post("/jobs/schedules/{schedule_id}/remove")
+    def remove(request: Request, schedule_id: int) -> Response:
+        schedules.remove(_workspace(request), schedule_id, actor=actor_of(request))
+        return back(request, "/jobs/schedules")
+
+    @pages.get("/jobs/{job_id}")
+    def job(request: Request, job_id: int) -> Response:
+        found = jobs.get(_workspace(request), job_id)
+        text, end = jobs.log_tail(_workspace(request), job_id)
+        template = "jobs/_job.html" if is_htmx(request) else "jobs/job.html"
+        return render(request, template, job=found, log=text, log_end=end)
+
+    @pages.post("/jobs/{job_id}/cancel")
+    def cancel(request: Request, job_id: int) -> Response:
+        jobs.cancel(_workspace(request), job_id, actor=actor_of(request))
+        return back(request, f"/jobs/{job_id}")
+
+    @pages.post("/jobs/{job_id}/retry")
+    def retry(request: Request, job_id: int) -> Response:
+        jobs.retry(_workspace(request), job_id, actor=actor_of(request))
+        return back(request, f"/jobs/{job_id}")
+
+    return pages
+
+
+def _workspace(request: Request) -> str:
+    return str(request.scope["workspace"])
+
+
+def _choices(kinds: Kinds) -> list[tuple[str, str]]:
+    """The kinds a person may schedule by hand."""
+    return [(kind.name, kind.title) for kind in kinds.all.values() if kind.check is not None]
+
+
+def _params(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError as error:
+        raise Invalid(f"The parameters are not JSON: {error}.", field="params") from None
+    if not isinstance(value, dict):
+        raise Invalid("The parameters must be a JSON object.", field="params")
+    return value
