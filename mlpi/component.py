@@ -121,5 +121,29 @@ class Components:
             except Exception:
                 log.exception("component did not stop", extra={"action": "stop_failed"})
 
+    def cards(self, principal: Principal) -> list[Card]:
+        """Every component's card. One whose data cannot be read has none; the others stand."""
+        found = []
+        for component in self.all:
+            try:
+                card = component.summary(principal)
+            except Exception:
+                log.exception("no card", extra={"action": "card_failed", "room": component.name})
+            else:
+                found += [card] if card else []
+        return found
+
+    def hits(self, principal: Principal, words: str) -> list[Hit]:
+        """What the words find, in every component that can look for them now."""
+        found: list[Hit] = []
+        for component in self.all:
+            try:
+                found += component.search(principal, words)
+            except Exception:
+                log.exception(
+                    "no search", extra={"action": "search_failed", "room": component.name}
+                )
+        return found
+
     def health(self) -> dict[str, Health]:
         return {component.name: component.health() for component in self.all}

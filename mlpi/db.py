@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -22,12 +23,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from mlpi import paths
-from mlpi.errors import DatabaseCorrupt, DatabaseNewer, StartupError
+from mlpi.errors import DatabaseCorrupt, DatabaseNewer, DiskFull, StartupError
 
 # Services write transactions, and know when two were faster than one, without knowing SQL.
 __all__ = ["Base", "Database", "IntegrityError", "Session", "UtcDateTime"]
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 # Long enough for another process's largest transaction on an SD card, short enough to be an
 # answer rather than a hang.
 BUSY_TIMEOUT_MS = 10_000
+
+# SQLite needs as much for its write-ahead log's index before it writes anything.
+FULL_BYTES = 65536
 
 # What to do, by SQLite's own words for what is wrong.
 _ADVICE = {
@@ -98,13 +102,21 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction: committed and synced at the end of the block, or not at all."""
-        with (
-            self._one_writer(),
-            Session(self._writing, expire_on_commit=False) as session,
-            session.begin(),
-        ):
-            yield session
+        """One transaction: committed and synced at the end of the block, or not at all.
+
+        Raises DiskFull.
+        """
+        with self._one_writer(), Session(self._writing, expire_on_commit=False) as session:
+            try:
+                with session.begin():
+                    yield session
+            except OperationalError as error:
+                if not self._is_for_want_of_space(error.orig):
+                    raise
+                raise DiskFull(
+                    "The disk of mlpi's database is full; nothing was changed.",
+                    advice="Free some space on the machine, then try again.",
+                ) from None
 
     @contextmanager
     def _one_writer(self) -> Iterator[None]:
@@ -195,8 +207,11 @@ class Database:
         if any(word in reason for word in ("malformed", "not a database", "disk image")):
             return DatabaseCorrupt(
                 f"The database {self.place} is damaged ({reason}).",
-                advice="Move it away and restore a backup, or the copy beside it.",
+                advice="Move it away, with its -wal and -shm, and restore a backup, "
+                "or the copy beside it.",
             )
+        if self._is_for_want_of_space(reason):
+            reason = "its disk is full"
         for words, advice in _ADVICE.items():
             if words in reason:
                 return StartupError(f"The database {self.place}: {reason}.", advice=advice)
@@ -204,6 +219,12 @@ class Database:
             f"The database {self.place} cannot be used ({reason}).",
             advice="mlpi doctor looks closer." if self.path else "Check MLPI_DATABASE_URL.",
         )
+
+    def _is_for_want_of_space(self, reason: object) -> bool:
+        """SQLite says so of its data, but calls a lack of shared memory an I/O error."""
+        if self.path is not None and "disk I/O error" in str(reason):
+            return shutil.disk_usage(self.path.parent).free < FULL_BYTES
+        return "is full" in str(reason)
 
     def _run_alembic(self, goal: str) -> None:
         # Late: alembic costs 0.2 s and is needed once per release.

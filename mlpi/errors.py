@@ -91,6 +91,13 @@ class NotReady(MlpiError):
         self.retry_after_s = retry_after_s
 
 
+class DiskFull(MlpiError):
+    """The disk is full."""
+
+    status = 507
+    code = "RESOURCE_EXHAUSTED"
+
+
 class StartupError(MlpiError):
     """mlpi cannot start. Raised only before the port answers; ends as one line on the terminal."""
 

@@ -6,9 +6,11 @@ import asyncio
 import ctypes
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ import uvicorn
 from mlpi.app import create_app
 from mlpi.auth.setup import SetupKey
 from mlpi.errors import PortTaken, StartupError
-from mlpi.house import House, prepare_home
+from mlpi.house import House, home_problem, prepare_home
 from mlpi.lock import home_lock
 from mlpi.settings import Settings
 from mlpi.system.limits import raise_file_limit
@@ -73,6 +75,7 @@ def serve(settings: Settings, *, companion: Companion | None = None, invites: bo
         home_lock(settings.home) as publish,
         bound_socket(settings.host, settings.port) as listener,
     ):
+        _use_own_temporary_folder(settings.home)
         house = House.build(settings)
         try:
             house.open()
@@ -225,6 +228,20 @@ def leave_after(seconds: float) -> None:
     timer = threading.Timer(seconds, leave)
     timer.daemon = True
     timer.start()
+
+
+def _use_own_temporary_folder(home: Path) -> None:
+    """Spool uploads beside the data unless told otherwise: /tmp is memory on Debian 13."""
+    if "TMPDIR" in os.environ:
+        return
+    folder = home / "tmp"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)  # what a killed service left
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise home_problem(home, error) from None
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None  # asked again, now with the variable
 
 
 def _bound_memory() -> None:

@@ -33,9 +33,9 @@ def clock() -> TurnedClock:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of this test process."""
-    with Postgres.running(tmp_path_factory.mktemp("postgres")) as server:
+    with Postgres.running() as server:
         yield server
 
 

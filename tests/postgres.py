@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,11 +29,13 @@ class Postgres:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path) -> Iterator[Postgres]:
+    def running(cls) -> Iterator[Postgres]:
         """Start one and stop it at the end; skips where PostgreSQL is not installed."""
         programs = next((place for place in _PLACES if (place / "initdb").exists()), None)
         if programs is None:
             pytest.skip("PostgreSQL's initdb and pg_ctl are not installed")
+        # Not below pytest's own folders, which only their owner may enter.
+        folder = Path(tempfile.mkdtemp(prefix="mlpi-postgres-"))
         user = _unprivileged(folder)
         data, port = folder / "data", free_port()
 
@@ -52,6 +55,7 @@ class Postgres:
             yield cls(port)
         finally:
             run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+            shutil.rmtree(folder, ignore_errors=True)
 
     def new_database(self) -> str:
         """The SQLAlchemy URL of a fresh, empty database."""
@@ -70,9 +74,6 @@ def _unprivileged(folder: Path) -> list[str]:
         return []
     name = next(n for n in ("postgres", "nobody") if _exists(n))
     shutil.chown(folder, name)
-    for parent in folder.parents:
-        if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
     return ["runuser", "-u", name, "--"]
 
 

@@ -18,6 +18,7 @@ from mlpi.auth.roles import Principal, Role
 from mlpi.auth.secrets import fingerprint, new_token
 from mlpi.clock import Clock
 from mlpi.db import Database
+from mlpi.errors import DiskFull
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ class Identity:
         if principal is None or (principal.expires_at and principal.expires_at <= now):
             return None
         seen_at = self._touched.get(key, principal.seen_at)
-        if seen_at is None or now - seen_at >= TOUCH_EVERY:
+        # A last use in the future is from a clock that has been set right since.
+        if seen_at is None or not timedelta(0) <= now - seen_at < TOUCH_EVERY:
             self._touched[key] = now
             await anyio.to_thread.run_sync(self._touch, key, now, limiter=self._limiter)
         return principal
@@ -228,7 +230,7 @@ class Identity:
                         .values(seen_at=now, expires_at=now + self._lifetime)
                     )
                     self._cache.pop(key, None)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, DiskFull):
             # A full disk must not lock its owner out of the page that says so.
             log.warning("last use not recorded", extra={"action": "touch_failed"}, exc_info=True)
 

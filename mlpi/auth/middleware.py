@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
@@ -18,6 +19,8 @@ from mlpi.auth.table.match import Match, Need, RouteTable, Row
 from mlpi.auth.table.mlflow import PREFIX
 from mlpi.db import Database
 from mlpi.errors import Forbidden, MlpiError, NotFound, Unauthenticated
+
+log = logging.getLogger(__name__)
 
 WORKSPACE_HEADER = b"x-mlflow-workspace"
 # Never handed to an embedded tool, which has no use for them and might log them.
@@ -80,11 +83,31 @@ class Door:
             send = self._audited(send, match, principal, scope)
         mark = current_principal.set(principal)
         try:
-            await self._rooms[match.row.room](scope, receive, send)
-        except MlpiError as error:  # an embedded tool that cannot answer yet
-            await self._on_error(error, scope)(scope, receive, send)
+            await self._enter(match.row.room, scope, receive, send)
         finally:
             current_principal.reset(mark)
+
+    async def _enter(self, room: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the room's app; what it lets out becomes an answer, if none has begun."""
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._rooms[room](scope, receive, sending)
+        except MlpiError as error:  # an embedded tool that cannot answer yet
+            await self._on_error(error, scope)(scope, receive, send)
+        except Exception:
+            # Starlette raises again what it has answered; uvicorn would cut the connection.
+            if has_begun and room == "own":
+                return
+            log.exception("request failed", extra={"action": "request_failed"})
+            if not has_begun:
+                error = MlpiError("Something went wrong inside mlpi; its log says what.")
+                await self._on_error(error, scope)(scope, receive, send)
 
     def _find(self, method: str, path: str) -> tuple[Match | None, str]:
         """The row, and the path as the room sees it, without the prefix of an embedded tool."""

@@ -148,5 +148,6 @@ def _damaged(check: str, path: Path, reason: str) -> Finding:
     return bad(
         check,
         f"{path} is damaged ({reason}).",
-        "Stop mlpi, move the file away and restore a backup, or the copy beside it.",
+        "Stop mlpi, move the file away, with its -wal and -shm, and restore a backup, "
+        "or the copy beside it.",
     )

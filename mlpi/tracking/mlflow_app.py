@@ -16,12 +16,13 @@ from typing import Any, cast
 
 import anyio.to_thread
 from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlpi.auth.identity import Identity
 from mlpi.auth.workspaces import Workspaces
 from mlpi.component import Health, State
-from mlpi.db import copy_aside
+from mlpi.db import Database, copy_aside
 from mlpi.errors import MlpiError, NotReady
 from mlpi.settings import Settings
 from mlpi.tracking import environment, isolation
@@ -123,9 +124,14 @@ class MlflowApp:
                     await self._settled.wait()
             except TimeoutError:
                 raise NotReady("MLflow is still being loaded.") from None
-        if self._app is None:
-            raise MlflowFailed(f"MLflow could not be started: {self._failure}")
+        self.require_not_failed()
+        assert self._app is not None
         return self._app
+
+    def require_not_failed(self) -> None:
+        """Raises MlflowFailed with the reason."""
+        if self._failure is not None:
+            raise MlflowFailed(f"MLflow could not be started: {self._failure}.")
 
     def _warm_up(self, loop: asyncio.AbstractEventLoop) -> None:
         started = time.monotonic()
@@ -140,8 +146,12 @@ class MlflowApp:
             _prepare_database(self._settings.mlflow_database)
             _open_stores()
             self._app = app
+        except (sqlite3.Error, SQLAlchemyError) as error:
+            database = Database(self._settings.mlflow_database)
+            self._failure = database.explained(error).line().rstrip(".")
+            log.error("mlflow not started: %s", self._failure, extra={"action": "mlflow_failed"})
         except Exception as error:
-            self._failure = " ".join(str(error).split())[:300] or type(error).__name__
+            self._failure = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
             log.exception("mlflow not started", extra={"action": "mlflow_failed"})
         else:
             self.warm_up_s = time.monotonic() - started

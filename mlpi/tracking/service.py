@@ -58,8 +58,9 @@ class TrackingService:
         return self._prepared
 
     def require_prepared(self) -> None:
-        """Raises NotReady before MLflow has made its tables, which happens once."""
+        """Raises NotReady before MLflow has made its tables, which happens once; MlflowFailed."""
         if not self.is_prepared():
+            self._mlflow.require_not_failed()
             raise NotReady("MLflow is preparing its database, as it does once.")
 
     def runs_page(self, workspace: str, experiment_id: str, after: str | None) -> RunsPage:

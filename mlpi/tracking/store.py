@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Row, case, exists, func, inspect, select, text, tuple_
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError
 
 from mlpi.db import open_engine
 from mlpi.errors import NotFound
@@ -106,13 +107,15 @@ class TrackingStore:
         """Whether MLflow has made its tables, workspaces included."""
         if self._file is not None and not self._file.exists():
             return False  # looking would create an empty one
-        with self._engine.connect() as db:
-            schema = inspect(db)
-            if not schema.has_table("experiments"):
-                return False
-            return any(
-                column["name"] == "workspace" for column in schema.get_columns("experiments")
-            )
+        try:
+            with self._engine.connect() as db:
+                schema = inspect(db)
+                if not schema.has_table("experiments"):
+                    return False
+                columns = schema.get_columns("experiments")
+        except DatabaseError:
+            return False  # damaged, or no space: the warm-up comes upon it too and says so
+        return any(column["name"] == "workspace" for column in columns)
 
     def counts(self, workspace: str) -> Counts:
         """How much there is in a workspace, deleted things left out."""

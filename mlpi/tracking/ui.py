@@ -44,7 +44,7 @@ class MlflowUi:
                 style=asset("css/embed.css"),
                 workspace=escape(scope["workspace"] or ""),
             )
-            page = self._page.replace("<head>", "<head>" + head, 1)
+            page = self._page.replace("</head>", head + "</head>", 1)
             response: Response = HTMLResponse(page, headers={"Cache-Control": "no-cache"})
         else:
             name = path.removeprefix("/static-files/")

@@ -26,8 +26,7 @@ def router(house: House, components: Components, machine: Machine) -> APIRouter:
     def home(request: Request, template: str) -> Response:
         principal = principal_of(request)
         figures = machine.figures()
-        found = [component.summary(principal) for component in components.all]
-        cards = [card for card in found if card]
+        cards = components.cards(principal)
         cards.append(Card("system/_card.html", {"machine": figures}))
         return render(
             request,
@@ -49,11 +48,7 @@ def router(house: House, components: Components, machine: Machine) -> APIRouter:
     def search(request: Request, q: str = "") -> Response:
         words = q.strip()
         principal = principal_of(request)
-        hits = [
-            hit
-            for component in components.all
-            for hit in (component.search(principal, words) if words else ())
-        ]
+        hits = components.hits(principal, words) if words else []
         template = "_search.html" if wants_part(request) else "search.html"
         return render(request, template, hits=hits, words=words)
 

@@ -104,7 +104,7 @@ def test_older_runs_and_back(watch: Watch, work: dict[str, str]) -> None:
 def test_curves_are_drawn_when_seen_and_the_rest_on_demand(
     watch: Watch, work: dict[str, str]
 ) -> None:
-    watched = watch()
+    watched = watch(viewport={"width": 800, "height": 500})
     page = watched.log_in("ana")
     asked: list[str] = []
     page.on(
@@ -133,7 +133,7 @@ def test_artifacts_are_browsed_and_shown(watch: Watch, work: dict[str, str]) -> 
         page.locator("#artifacts li a").click()
     assert saved.value.suggested_filename == "red & blue.png"
     page.get_by_role("link", name="all files").click()
-    expect(page.locator("#artifacts li")).to_have_count(3)
+    expect(page.locator("#artifacts li")).to_have_count(4)
 
 
 def test_a_token_is_revoked_only_after_asking(watch: Watch) -> None:
@@ -181,6 +181,16 @@ def test_forms_act_on_their_page_s_workspace(watch: Watch) -> None:
     expect(other.get_by_label("What this workspace is for")).not_to_have_value("described in lab")
 
 
+def test_the_switcher_wins_over_the_address(watch: Watch) -> None:
+    watched = watch()
+    page = watched.log_in("admin")
+    page.goto(f"{watched.service.url}/settings/members?workspace=lab")
+    page.get_by_label("Workspace lab, switch").click()
+    page.get_by_role("button", name="other").click()
+    expect(page.get_by_label("Workspace other, switch")).to_be_visible()
+    expect(page.get_by_label("What this workspace is for")).to_be_visible()
+
+
 def test_an_unreachable_service_is_said_in_a_toast(watch: Watch) -> None:
     watched = watch()
     page = watched.log_in("ana")
@@ -204,8 +214,9 @@ def test_the_dashboard_polls_while_it_is_seen_and_not_when_hidden(watch: Watch) 
     page = watched.page()
     page.clock.install()
     watched.log_in("ana", _at_login(page, watched.service.url))
-    with page.expect_request("**/_cards*"):
+    with page.expect_response("**/_cards*"):
         page.clock.run_for(11_000)
+    expect(page.locator("#cards.htmx-request")).to_have_count(0)
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true })")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watch, Watched
+from tests.service import Service
 
 pytestmark = pytest.mark.browser
 
@@ -39,8 +40,8 @@ MLFLOW_PAGES = {
     "/experiments/{experiment}/runs?compareRunsMode=CHART": "Add chart",
     "/experiments/{experiment}/runs/{run}": "findable-run",
     "/experiments/{experiment}/runs/{run}/model-metrics": "Add chart",
-    "/experiments/{experiment}/runs/{run}/artifacts/report.html": "report.html",
-    "/experiments/{experiment}/traces": "a trace",
+    "/experiments/{experiment}/runs/{run}/artifacts": "report.html",
+    "/experiments/{experiment}/traces": "Traces",
     "/models": "browser-model",
     "/models/browser-model": "champion",
     "/models/browser-model/versions/1": "findable-run",
@@ -98,6 +99,28 @@ def test_touch_targets_on_a_phone_are_large(watch: Watch, work: dict[str, str]) 
         assert not small
 
 
+def test_the_longest_names_fit_on_a_phone(watch: Watch, service: Service) -> None:
+    workspace, user = "w" * 63, "u" * 64
+    service.mlpi("workspace", "add", workspace)
+    service.add_user(user)
+    service.mlpi("member", "add", workspace, user, "owner")
+    watched = watch(viewport={"width": 360, "height": 740})
+    page = watched.log_in(user)
+    for path in ("/", "/tracking", "/tracking/models", "/search?q=x", "/nowhere"):
+        page.goto(service.url + path)
+        assert not is_too_wide(page), path
+    for path in ("account", "tokens", "sessions", "members"):
+        visit(watched, page, f"/settings/{path}")
+        assert not is_too_wide(page), path
+    for menu in page.locator("header details").all():
+        menu.click()
+        box = menu.locator(".sheet").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
+    watched.wrong = [line for line in watched.wrong if "404" not in line]
+
+
 def test_mlflow_ui_is_whole(watch: Watch, work: dict[str, str]) -> None:
     watched = watch()
     page = watched.log_in("ana")
@@ -107,6 +130,21 @@ def test_mlflow_ui_is_whole(watch: Watch, work: dict[str, str]) -> None:
         page.wait_for_url("**workspace=lab*")
         expect(page.get_by_text(words).first).to_be_visible(timeout=20_000)
         expect(page.get_by_title("Back to mlpi")).to_be_visible()
+
+
+def test_an_html_artifact_cannot_reach_the_page_around_it(
+    watch: Watch, work: dict[str, str]
+) -> None:
+    watched = watch()
+    page = watched.log_in("ana")
+    route = "/experiments/{experiment}/runs/{run}/artifacts/report.html".format(**work)
+    page.goto(f"{watched.service.url}/mlflow/#{route}?workspace=lab")
+    shown = page.frame_locator("iframe").get_by_role("heading", name="hello")
+    expect(shown).to_be_visible(timeout=20_000)
+    assert page.title() != "pwned"
+    refused = [line for line in watched.wrong if 'origin "null"' in line]
+    assert watched.wrong == refused
+    watched.wrong.clear()
 
 
 def test_the_way_back_covers_no_control_of_mlflow(watch: Watch) -> None:

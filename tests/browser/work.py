@@ -36,11 +36,13 @@ def log_all() -> dict[str, str]:
         mlflow.log_params({"alpha": "0.1", LONG: LONG})
         mlflow.log_text(SCRIPT, "report.html")
         mlflow.log_text("x", f"{LONG[:150]}.txt")
+        mlflow.log_text("flavors: {}\n", "model/MLmodel")
         log_picture(run)
         with mlflow.start_run(run_name="nested-run", nested=True):
             mlflow.log_metric("loss", 0.5)
     client.create_registered_model("browser-model")
-    client.create_model_version("browser-model", f"runs:/{ids['run']}/model", ids["run"])
+    folder = client.get_run(ids["run"]).info.artifact_uri
+    client.create_model_version("browser-model", f"{folder}/model", ids["run"])
     client.set_registered_model_alias("browser-model", "champion", "1")
     ids["many"] = client.create_experiment(f"many {LONG}")
     for number in range(53):

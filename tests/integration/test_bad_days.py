@@ -17,6 +17,7 @@ from datetime import timedelta
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import anyio
 import httpx
@@ -189,13 +190,13 @@ def test_a_full_disk_at_a_later_start_loses_nothing(tmp_path: Path) -> None:
         leave_free(disk, 0)
         assert f"The disk of {home} is full." in serve(home)
         full = mlpi(
-            *("user", "add", "eve", "--password-stdin"), home=home, stdin=PASSWORD, check=False
+            *("user", "add", "zoe", "--password-stdin"), home=home, stdin=PASSWORD, check=False
         )
         assert full.returncode == 1
         assert "full" in told(full)
         (disk / "filler").unlink()
         assert "ana" in users(home)
-        assert "eve" not in users(home)
+        assert "zoe" not in users(home)
 
 
 @pytest.mark.parametrize("free_kb", [4, 8, 16, 24, 32, 48, 64])
@@ -205,13 +206,34 @@ def test_a_nearly_full_disk_takes_a_user_whole_or_not_at_all(tmp_path: Path, fre
         mlpi("user", "add", "ana", "--password-stdin", home=home, stdin=PASSWORD)
         leave_free(disk, free_kb * 1024)
         done = mlpi(
-            *("user", "add", "eve", "--password-stdin"), home=home, stdin=PASSWORD, check=False
+            *("user", "add", "zoe", "--password-stdin"), home=home, stdin=PASSWORD, check=False
         )
         if done.returncode != 0:
             assert "full" in told(done)
         (disk / "filler").unlink()
         assert "ana" in users(home)
-        assert ("eve" in users(home)) == (done.returncode == 0)
+        assert ("zoe" in users(home)) == (done.returncode == 0)
+
+
+def test_a_disk_that_fills_up_while_mlpi_runs(tmp_path: Path) -> None:
+    """Reading goes on, writing is refused with the reason, and all is well once there is space."""
+    with small_disk(tmp_path / "disk", "30m") as disk, running_service(disk) as service:
+        service.add_user("ana")
+        service.wait_ready()
+        body = {"name": "zoe", "password": PASSWORD}
+        with service.browser("ana") as browser:
+            leave_free(disk, 0)
+            answers = [
+                browser.post("/api/mlpi/users", json={**body, "name": f"zoe{n}"}) for n in (1, 2)
+            ]
+            assert [answer.status_code for answer in answers] == [507, 507]
+            assert "Free some space" in answers[0].json()["advice"]
+            for page in ("/", "/settings/tokens", "/healthz"):
+                assert browser.get(page).status_code == 200
+            assert [one["name"] for one in browser.get("/api/mlpi/users").json()] == ["ana"]
+            (disk / "filler").unlink()
+            assert browser.post("/api/mlpi/users", json=body).status_code == 201
+        assert service.stop() == 0
 
 
 # --- settings ---------------------------------------------------------------------------------
@@ -220,7 +242,7 @@ def test_a_nearly_full_disk_takes_a_user_whole_or_not_at_all(tmp_path: Path, fre
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"port = ", ["is not valid TOML", "line 1"]),
+        (b"port = \n", ["is not valid TOML", "line 1"]),
         (b"prt = 9001", ["there is no setting 'prt'", "Did you mean port?"]),
         (b"port = 'many'", ["port = 'many'", "mlpi.toml", "valid integer"]),
         (b"port = 0", ["port = 0", "greater than or equal to 1"]),
@@ -332,11 +354,12 @@ def test_a_newer_database_is_refused_and_left_as_it_is(home: Path) -> None:
     assert "ana" in users(home)
 
 
+@pytest.mark.slow  # SQLite waits 10 s for the other
 def test_a_database_that_another_program_holds(home: Path) -> None:
     with closing(sqlite3.connect(home / "mlpi.db", isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         done = mlpi(
-            *("user", "add", "eve", "--password-stdin"), home=home, stdin=PASSWORD, check=False
+            *("user", "add", "zoe", "--password-stdin"), home=home, stdin=PASSWORD, check=False
         )
     assert done.returncode == 1
     assert "Another program has it open" in told(done)
@@ -370,6 +393,41 @@ def test_a_stop_right_after_the_start_is_clean(home: Path) -> None:
     assert service.stop() == 0
     assert "Traceback" not in service.log
     assert "ana" in users(home)
+
+
+def test_a_damaged_mlflow_database_is_named_and_the_rest_of_mlpi_works(service: Service) -> None:
+    service.wait_ready()
+    token = service.token("ana", "lab")
+    with service.client(token) as client:
+        client.post(f"{MLFLOW}/experiments/create", json={"name": "kept"})
+    assert service.stop() == 0
+    folder = service.home / "mlflow"
+    shutil.copytree(folder, service.home.parent / "aside")
+    for name in ("mlflow.db-wal", "mlflow.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "mlflow.db").write_bytes(os.urandom(50_000))
+
+    service.start()
+    with service.client(token) as client, service.browser("ana") as browser:
+        answer = client.post(f"{MLFLOW}/experiments/search", json={"max_results": 10})
+        assert answer.status_code == 503
+        assert f"{folder}/mlflow.db is damaged" in answer.json()["message"]
+        assert "is damaged" in client.get("/readyz").text
+        for page, status in (("/", 200), ("/settings/tokens", 200), ("/tracking", 503)):
+            answer = browser.get(page)
+            assert answer.status_code == status
+            assert ("is damaged" in answer.text) == (page != "/settings/tokens")
+        assert browser.get("/search?q=kept").status_code == 200
+    assert "Traceback" not in service.log
+    assert service.stop() == 0
+
+    shutil.rmtree(folder)
+    shutil.copytree(service.home.parent / "aside", folder)
+    service.start()
+    service.wait_ready()
+    with service.client(token) as client:
+        found = client.get(f"{MLFLOW}/experiments/get-by-name?experiment_name=kept")
+        assert found.status_code == 200
 
 
 class Upload:
@@ -437,7 +495,7 @@ def test_a_request_that_never_ends_does_not_keep_the_service(service: Service) -
 
 
 def test_a_handler_that_waits_for_its_client_does_not_keep_the_service(service: Service) -> None:
-    """MLflow's own handlers block a thread while they read, which no cancellation reaches."""
+    """MLflow's own handlers read in a thread of theirs."""
     service.wait_ready()
     token = service.token("ana", "lab")
     with socket.create_connection(("127.0.0.1", service.port)) as client:
@@ -451,6 +509,29 @@ def test_a_handler_that_waits_for_its_client_does_not_keep_the_service(service: 
         started = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - started < 10
+
+
+def test_a_thread_that_hangs_does_not_keep_the_service(service: Service) -> None:
+    """No cancellation reaches one that waits for a lock, and Python would wait for it."""
+    file = service.home / "mlpi.db"
+    with (
+        closing(sqlite3.connect(file, isolation_level=None)) as holder,
+        socket.create_connection(("127.0.0.1", service.port)) as client,
+    ):
+        holder.execute("BEGIN IMMEDIATE")
+        form = f"name=ana&password={quote_plus(PASSWORD)}".encode()
+        head = (
+            "POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(form)}\r\n\r\n"
+        )
+        client.sendall(head.encode() + form)
+        time.sleep(1)  # by now it waits, for up to 10 s
+        started = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - started < 8
+    assert "left with requests unfinished" in service.log
+    assert "ana" in users(service.home)
 
 
 def test_nothing_acknowledged_is_lost_when_the_power_goes(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sqlite3
@@ -25,6 +26,7 @@ from mlpi.system.findings import Finding, Verdict
 from mlpi.system.host import Host
 from mlpi.system.ports import Listener
 from tests.programs import Programs
+from tests.service import free_port, mlpi
 
 SD_CARD = "1 1 179:2 / / rw - ext4 /dev/mmcblk0p2 rw\n"
 
@@ -435,3 +437,23 @@ def test_few_open_files_are_warned_about(
         limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files  512  4096  files\n"
         put(machine, f"/proc/{os.getpid()}/limits", limits)
         assert only(home, "files", machine).text == "mlpi may have 512 files open."
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+def test_the_command_prints_lines_for_people_and_an_object_for_machines(home: Path) -> None:
+    port = str(free_port())
+    plain = mlpi("doctor", home=home, env={"MLPI_PORT": port})
+    assert f"ok    port      {port} is free.\n" in plain.stdout
+    lines = plain.stdout.splitlines()
+    report = json.loads(mlpi("doctor", "--json", home=home, env={"MLPI_PORT": port}).stdout)
+    assert report["is_well"]
+    assert [one["check"] for one in report["checks"]] == [line.split()[1] for line in lines]
+
+
+def test_the_exit_code_is_1_when_something_is_bad(home: Path) -> None:
+    (home / "mlpi.db").write_bytes(b"not a database" * 1000)
+    done = mlpi("doctor", home=home, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "bad   database" in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from mlpi.system import unit
 from mlpi.system.host import CommandFailed, Host
 from mlpi.system.unit import CannotRunThere, NeedsRoot, NoSystemd, Service, Target, render
+from tests.service import mlpi
 
 PYTHON = Path("/opt/mlpi/bin/python")
 SYSTEM_UNIT = "/etc/systemd/system/mlpi.service"
@@ -428,3 +430,13 @@ def test_status_without_systemd_is_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(NoSystemd, match="systemd does not run here"):
         Service(print, host=Host(tmp_path, missing)).status()
+
+
+def test_the_command_rehearses_with_this_interpreter(tmp_path: Path) -> None:
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    options = ("service", "install", "--user", "--dry-run")
+    done = mlpi(*options, home=tmp_path / "home", env=env)
+    assert f"ExecStart={sys.executable} -P -m mlpi serve" in done.stdout
+    assert f"Writing {tmp_path}/config/systemd/user/mlpi.service:" in done.stdout
+    assert "systemctl --user enable --now mlpi.service" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,102 @@
+"""Our reading of MLflow's tables."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Table
+
+from mlpi.db import open_engine
+from mlpi.tracking import models
+from mlpi.tracking.store import TrackingStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[TrackingStore]:
+    """A store on tables like MLflow's, with one run in experiment 1 of workspace lab."""
+    url = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    engine = open_engine(url)
+    with engine.begin() as db:
+        for table in models.ALL:
+            table.create(db)
+        put(
+            db,
+            models.experiments,
+            experiment_id=1,
+            workspace="lab",
+            name="one",
+            lifecycle_stage="active",
+        )
+        for number in range(3):
+            put(
+                db,
+                models.runs,
+                run_uuid=f"run-{number}",
+                experiment_id=1,
+                start_time=1000 + number,
+                lifecycle_stage="active",
+            )
+        for name in ("model", "prompt"):
+            put(db, models.registered_models, workspace="lab", name=name)
+        put(
+            db,
+            models.registered_model_tags,
+            workspace="lab",
+            name="prompt",
+            key="mlflow.prompt.is_prompt",
+            value="true",
+        )
+        for key, value, is_nan in (
+            ("fine", 0.5, False),
+            ("nan", 0.0, True),
+            ("up", sys.float_info.max, False),
+            ("down", -sys.float_info.max, False),
+        ):
+            put(
+                db,
+                models.latest_metrics,
+                run_uuid="run-0",
+                key=key,
+                value=value,
+                is_nan=is_nan,
+                step=0,
+                timestamp=0,
+            )
+    engine.dispose()
+    built = TrackingStore(url)
+    yield built
+    built.close()
+
+
+def put(db: Connection, table: Table, **values: object) -> None:
+    db.execute(table.insert().values(values))
+
+
+def test_numbers_that_are_none_are_read_as_what_was_logged(store: TrackingStore) -> None:
+    found = store.run("lab", "run-0").metrics
+    assert found["fine"] == 0.5
+    assert math.isnan(found["nan"])
+    assert found["up"] == math.inf
+    assert found["down"] == -math.inf
+
+
+def test_prompts_are_not_models(store: TrackingStore) -> None:
+    assert [model.name for model in store.models("lab")] == ["model"]
+    assert store.counts("lab").models == 1
+
+
+def test_a_page_of_runs_goes_on_after_the_last(store: TrackingStore) -> None:
+    first = store.runs("1", limit=2)
+    assert [run.id for run in first] == ["run-2", "run-1"]
+    rest = store.runs("1", (1001, "run-1"), limit=2)
+    assert [run.id for run in rest] == ["run-0"]
+
+
+def test_another_workspace_s_run_is_found_only_there(store: TrackingStore) -> None:
+    assert store.workspace_of(run_id="run-1") == "lab"
+    assert store.workspace_of(experiment_id="1") == "lab"
+    assert store.workspace_of(experiment_id="x") is None
