@@ -6,7 +6,7 @@ from typing import ClassVar
 
 
 class MlpiError(Exception):
-    """Something went wrong inside mlpi."""
+    """Something went wrong inside mlpi; its log says what."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"

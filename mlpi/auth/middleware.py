@@ -106,8 +106,7 @@ class Door:
                 return
             log.exception("request failed", extra={"action": "request_failed"})
             if not has_begun:
-                error = MlpiError("Something went wrong inside mlpi; its log says what.")
-                await self._on_error(error, scope)(scope, receive, send)
+                await self._on_error(MlpiError(), scope)(scope, receive, send)
 
     def _find(self, method: str, path: str) -> tuple[Match | None, str]:
         """The row, and the path as the room sees it, without the prefix of an embedded tool."""

@@ -94,7 +94,7 @@ def install(app: FastAPI) -> None:
             exc_info=error,
             extra={"action": "request_failed", "path": request.url.path},
         )
-        return respond(request, MlpiError("Something went wrong inside mlpi; its log says what."))
+        return respond(request, MlpiError())
 
     app.add_exception_handler(MlpiError, own)
     app.add_exception_handler(HTTPException, http)
