@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 BACKLOG = 512
 # What components get to close, after the requests have had their time (settings.shutdown_s).
 STOP_RESERVE_S = 1.5
+TRIM_EVERY_S = 60.0
 _M_ARENA_MAX = -8
 
 
@@ -136,6 +137,7 @@ class _Service(uvicorn.Server):
         self._setup_key = SetupKey()
         self._notifier = Notifier.from_environment()
         self._watchdog: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             create_app(house, self._setup_key),
             log_config=None,
@@ -170,6 +172,7 @@ class _Service(uvicorn.Server):
             print(f"Set up mlpi here: {self._setup_key.link(base)}", flush=True)  # noqa: T201
         self._notifier.ready(f"listening on {base}")
         self._watchdog = asyncio.create_task(self._notifier.feed_watchdog())
+        self._tidying = asyncio.create_task(_give_memory_back())
         if self._companion is not None:
             running = Running(self._house, base, local, self._end)
             # Not the loop's own pool, which the end of the loop waits for.
@@ -184,8 +187,9 @@ class _Service(uvicorn.Server):
         if self._companion is not None:
             self._companion.stop()
         await super().shutdown(sockets)
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        for task in (self._watchdog, self._tidying):
+            if task is not None:
+                task.cancel()
 
     def _end(self) -> None:
         self.should_exit = True
@@ -242,6 +246,17 @@ def _use_own_temporary_folder(home: Path) -> None:
         raise home_problem(home, error) from None
     os.environ["TMPDIR"] = str(folder)
     tempfile.tempdir = None  # asked again, now with the variable
+
+
+async def _give_memory_back() -> None:
+    """Return freed memory to the system now and then; glibc alone keeps what a busy hour took."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return  # another libc
+    while True:
+        await asyncio.sleep(TRIM_EVERY_S)
+        await asyncio.to_thread(trim, 0)
 
 
 def _bound_memory() -> None:

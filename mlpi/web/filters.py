@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -44,6 +45,11 @@ def until(at: datetime | None, now: datetime | None = None) -> str:
 def stamp(at: datetime | None) -> str:
     """A full UTC time, for titles and tables."""
     return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
+
+
+def wall(at: datetime, timezone: str) -> str:
+    """A time as the clock on the wall of a time zone shows it: 'Sun 22 Nov 2026, 02:00'."""
+    return at.astimezone(ZoneInfo(timezone)).strftime("%a %-d %b %Y, %H:%M")
 
 
 def size(size_bytes: float | None) -> str:
@@ -98,6 +104,7 @@ def duration(seconds: float | None) -> str:
 ALL: dict[str, Callable[..., str]] = {
     "ago": ago,
     "until": until,
+    "wall": wall,
     "stamp": stamp,
     "size": size,
     "count": count,

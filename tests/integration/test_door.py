@@ -315,7 +315,8 @@ def test_probes_and_figures(service: Service, editor: str) -> None:
     with service.client() as client:
         assert client.get("/healthz").text == "ok\n"
         ready = client.get("/readyz").json()
-        assert ready == {"ready": True, "components": {"tracking": {"state": "ready"}}}
+        components = {"tracking": {"state": "ready"}, "jobs": {"state": "ready"}}
+        assert ready == {"ready": True, "components": components}
     with service.client(editor) as client:
         figures = client.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain; version=0.0.4")

@@ -50,7 +50,7 @@ def test_the_mlflow_snippet_logs_a_run(service: Service, code: str) -> None:
 
 
 def test_the_curl_snippet_answers(service: Service) -> None:
-    (command,) = [block for block in blocks("sh") if block.startswith("curl")]
+    (command,) = [block for block in blocks("sh") if block.startswith("curl -H")]
     env = variables(service, service.token("ana", "lab"))
     done = subprocess.run(
         ["sh", "-c", command.replace(HOST, service.url)],
@@ -61,3 +61,18 @@ def test_the_curl_snippet_answers(service: Service) -> None:
         check=True,
     )
     assert '"user":"ana"' in done.stdout
+
+
+def test_the_job_snippet_makes_a_job(service: Service) -> None:
+    (command,) = [block for block in blocks("sh") if "/api/mlpi/jobs" in block]
+    env = variables(service, service.token("ana", "lab"))
+    done = subprocess.run(
+        ["sh", "-c", command.replace(HOST, service.url)],
+        env=clean_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert '"kind":"selftest"' in done.stdout
+    assert '"state":"queued"' in done.stdout
