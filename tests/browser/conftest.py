@@ -74,7 +74,7 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = chromium()
     with sync_playwright() as playwright:
@@ -123,7 +123,7 @@ def log_with_real_client(url: str, token: str) -> dict[str, str]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def work(service: Service) -> dict[str, str]:
     """What ana has logged to lab."""
     return log_with_real_client(service.url, service.token("ana", "lab"))
