@@ -305,13 +305,14 @@ class LocalRunner:
             self._drop_family(family)
 
     def _drop_family(self, family: _Family) -> None:
-        """Forget a fork server that is gone; its workers' channels close by themselves."""
-        if self._families.get(family.name) is family:
-            del self._families[family.name]
+        """End a fork server or bury a dead one; its workers' channels close by themselves."""
         self._selector.unregister(family.control)
         family.control.close()
         family.process.wait()
+        if self._families.get(family.name) is family:
+            del self._families[family.name]
         self._settle_closed()
+        log.info("fork server ended", extra={"action": "family_ended", "family": family.name})
 
     def _settle_closed(self) -> None:
         for worker in list(self._workers.values()):
@@ -338,14 +339,7 @@ class LocalRunner:
         for family in list(self._families.values()):
             has_workers = any(w.family == family.name for w in self._workers.values())
             if not has_workers and now - family.idle_since > self._limits.server_idle_s:
-                self._drop_family_in_order(family)
-
-    def _drop_family_in_order(self, family: _Family) -> None:
-        del self._families[family.name]
-        self._selector.unregister(family.control)
-        family.control.close()
-        family.process.wait()
-        log.info("fork server ended", extra={"action": "family_ended", "family": family.name})
+                self._drop_family(family)
 
     def _enforce(self, worker: _Worker, order: Order, now: float) -> None:
         if order.timeout_s is not None and now - worker.started_at > order.timeout_s:

@@ -15,7 +15,6 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -28,6 +27,7 @@ from mlpi.jobs.kinds import JobKind, Kinds
 from mlpi.jobs.local import Limits, LocalRunner
 from mlpi.jobs.service import Jobs, Wish
 from mlpi.settings import Settings
+from tests.bench import huey_peer
 from tests.bench.measure import machine, table
 
 ACTOR = Actor("bench")
@@ -80,11 +80,11 @@ def huey_seconds(count: int, *, fsync: bool) -> float:
     with tempfile.TemporaryDirectory() as folder:
         file = str(Path(folder) / "huey.db")
         process = multiprocessing.get_context("spawn").Process(
-            target=_consume, args=(file, fsync), daemon=True
+            target=huey_peer.consume, args=(file, fsync), daemon=True
         )
         process.start()
         try:
-            huey, nothing = _huey(file, fsync)
+            huey, nothing = huey_peer.make(file, fsync=fsync)
             nothing().get(blocking=True, timeout=60)  # the consumer is warm
             began = time.perf_counter()
             results = [nothing() for _ in range(count)]
@@ -95,26 +95,6 @@ def huey_seconds(count: int, *, fsync: bool) -> float:
         finally:
             process.kill()
             process.join()
-
-
-def _huey(file: str, fsync: bool) -> tuple[object, Callable[[], object]]:
-    from huey import SqliteHuey
-
-    huey = SqliteHuey(filename=file, fsync=fsync)
-
-    @huey.task()  # type: ignore[untyped-decorator]
-    def nothing() -> int:
-        return 1
-
-    return huey, nothing
-
-
-def _consume(file: str, fsync: bool) -> None:
-    huey, _ = _huey(file, fsync)
-    consumer = huey.create_consumer(  # type: ignore[attr-defined]
-        workers=1, worker_type="process", initial_delay=0.001, max_delay=0.005, backoff=1.0
-    )
-    consumer.run()
 
 
 def main() -> None:
