@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -26,6 +27,7 @@ from mlpi.jobs.runner import (
     Failed,
     Order,
     Progressed,
+    Returned,
     Runner,
     Started,
     Succeeded,
@@ -40,6 +42,8 @@ LOOK_S = 1.0
 # What a page shows of a running job comes from memory; its row is for after a crash.
 PROGRESS_ROW_S = 5.0
 RETRY_WRITE_S = 2.0
+# After jobs have ended, so long is waited for more, which then share a transaction.
+GATHER_S = 0.008
 
 
 @dataclass
@@ -90,6 +94,7 @@ class Dispatcher:
         self._next_due_at: datetime | None = None
         self._renewed_at = self._progress_at = clock()
         self._swept_at = clock() - timedelta(seconds=LEASE_S)
+        self._is_brisk = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -131,6 +136,8 @@ class Dispatcher:
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
+            if self._is_brisk:
+                self._stopping.wait(GATHER_S)
             self._absorb(self._runner.wait(self._patience_s()))
             try:
                 self._turn()
@@ -167,21 +174,23 @@ class Dispatcher:
             self._progress_at, PROGRESS_ROW_S, now
         )
         renews = bool(self._orders) and _is_past(self._renewed_at, LEASE_S / 3, now)
-        if not (self._due.ends or writes_progress or renews or self._has_news(now)):
+        has_news = self._has_news(now)
+        if not (self._due.ends or writes_progress or renews or has_news):
             return
         due, self._due = self._due, _Due()
         try:
             with self._db.write() as session:
-                for event in due.ends:
-                    self._write_end(session, event, now)
+                self._write_ends(session, due.ends, now)
                 if writes_progress:
                     self._write_progress(session, due)
                 if renews:
                     store.renew(session, worker=self.name, now=now, lease_s=LEASE_S)
                 self._sweep(session, now)
                 claimed = self._claim(session, now)
-                cancelled = store.cancel_requested(session, set(self._orders))
-                self._next_due_at = store.next_available_at(session, after=now)
+                cancelled: Collection[int] = ()
+                if has_news:
+                    cancelled = store.cancel_requested(session, set(self._orders))
+                    self._next_due_at = store.next_available_at(session, after=now)
         except BaseException:
             self._put_back(due)
             raise
@@ -192,6 +201,7 @@ class Dispatcher:
             self._progress_at = now
         if renews:
             self._renewed_at = now
+        self._is_brisk = len(due.ends) > 0
         self._after_commit(due, claimed, cancelled)
 
     def _has_news(self, now: datetime) -> bool:
@@ -238,6 +248,24 @@ class Dispatcher:
         if claimed and self._runner.capacity() > 0:
             self._woken.set()  # there may be more
 
+    def _write_ends(self, session: Session, ends: Sequence[Event], now: datetime) -> None:
+        """Write all ends; those that need no looking at the job in one statement."""
+        plain: dict[int, Any] = {}
+        for event in ends:
+            if isinstance(event, Succeeded) and self._is_plain(event.job_id):
+                plain[event.job_id] = event.result
+            else:
+                self._write_end(session, event, now)
+        if plain:
+            store.succeed(session, plain, worker=self.name, now=now)
+
+    def _is_plain(self, job_id: int) -> bool:
+        """Whether a success is all there is to write: no progress to keep, nobody to tell."""
+        order = self._orders.get(job_id)
+        if order is None or job_id in self._live:
+            return False
+        return self._kinds.get(order.kind).on_success is None
+
     def _write_end(self, session: Session, event: Event, now: datetime) -> None:
         job = session.get(Job, event.job_id)
         if job is None or job.worker != self.name or job.is_final:
@@ -255,6 +283,8 @@ class Dispatcher:
             store.finish(job, JobState.CANCELLED, now=now)
         elif isinstance(event, Died):
             store.give_back(job, now=now, reason=event.reason)
+        elif isinstance(event, Returned):
+            store.queue_again(job, now=now)
         if job.state in (JobState.FAILED, JobState.LOST):
             log.warning(
                 "job %d %s: %s",
@@ -312,8 +342,8 @@ class Dispatcher:
         """Write what ended, and queue again what was cut short by our own stop."""
         now = self._clock()
         with self._db.write() as session:
+            self._write_ends(session, self._due.ends, now)
             for event in self._due.ends:
-                self._write_end(session, event, now)
                 self._orders.pop(event.job_id, None)
             for job_id in self._orders:
                 self._live.pop(job_id, None)

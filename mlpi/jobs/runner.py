@@ -17,6 +17,7 @@ class Order:
 
     job_id: int
     attempt: int
+    kind: str
     function: str
     params: dict[str, Any]
     workspace: str
@@ -32,6 +33,7 @@ class Order:
         return cls(
             job_id=job.id,
             attempt=job.attempt,
+            kind=kind.name,
             function=kind.function,
             params=job.params,
             workspace=job.workspace,
@@ -97,7 +99,14 @@ class Cancelled:
     job_id: int
 
 
-Event = Started | Progressed | Succeeded | Failed | Died | Cancelled
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The order was never begun, for a reason that is not its own."""
+
+    job_id: int
+
+
+Event = Started | Progressed | Succeeded | Failed | Died | Cancelled | Returned
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ class Jobs:
             known = store.by_key(session, wish.workspace, wish.idempotency_key)
             if known is not None:
                 return known
-        job = Job(
+        return store.insert(
+            session,
             kind=kind.name,
             title=(wish.title or kind.title)[:MAX_TITLE],
             workspace=wish.workspace,
@@ -100,9 +101,6 @@ class Jobs:
             created_at=now,
             available_at=wish.available_at or now,
         )
-        session.add(job)
-        session.flush()
-        return job
 
     def get(self, workspace: str, job_id: int) -> Job:
         """One job, with its newest progress. Raises NotFound."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import CursorResult, case, delete, func, or_, select, update
+from sqlalchemy import CursorResult, Table, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import insert as sql_insert
 from sqlalchemy.orm import Session
 
 from mlpi.jobs.models import ACTIVE, FINAL, Job, JobState
 
 ERROR_LENGTH = 500
+_jobs = cast(Table, Job.__table__)
+_INSERT = sql_insert(_jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,35 @@ class Filter:
     states: Collection[str] = ()
     kind: str = ""
     words: str = ""
+
+
+def insert(session: Session, **values: Any) -> Job:
+    """Add a job; the row as it is now, detached. Straight to the table: half the ORM's time."""
+    done = session.execute(_INSERT, values)
+    assert done.inserted_primary_key is not None  # type: ignore[attr-defined]
+    return Job(id=done.inserted_primary_key[0], **values)  # type: ignore[attr-defined]
+
+
+def succeed(session: Session, results: Mapping[int, Any], *, worker: str, now: datetime) -> None:
+    """Write the plain success of many jobs, as far as this worker still holds them."""
+    statement = (
+        update(_jobs)
+        .where(
+            _jobs.c.id == bindparam("job"),
+            _jobs.c.worker == worker,
+            or_(*(_jobs.c.state == state for state in ACTIVE)),  # IN is refused for many rows
+        )
+        .values(
+            state=JobState.SUCCEEDED,
+            finished_at=now,
+            lease_until=None,
+            fraction=1.0,
+            error="",
+            traceback="",
+            result=bindparam("result"),
+        )
+    )
+    session.execute(statement, [{"job": job, "result": result} for job, result in results.items()])
 
 
 def claim(

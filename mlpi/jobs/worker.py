@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,53 @@ _PR_SET_PDEATHSIG = 1
 
 
 def work(channel: Channel) -> None:
-    """Run jobs until the service closes the channel."""
+    """Run jobs in order until the service closes the channel; some it may take back before."""
     home = Path.cwd()
-    while (order := channel.receive()) is not None:
-        _redirect_output(order["log"])
-        answer = _run(order, channel.send)
-        _flush()
-        os.chdir(home)
+    inbox = _Inbox(channel)
+    while (order := inbox.next()) is not None:
+        if inbox.was_taken_back(order):
+            answer: Message = {"skipped": order["job"]}
+        else:
+            _redirect_output(order["log"])
+            answer = _run(order, channel.send)
+            _flush()
+            os.chdir(home)
         try:
             channel.send(answer)
         except OSError:
             return
+
+
+class _Inbox:
+    """Orders that wait, and the numbers of those that are not wanted any more."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._orders: deque[Message] = deque()
+        self._unwanted: set[int] = set()
+
+    def next(self) -> Message | None:
+        """The next order, waited for if need be; None when the service is gone."""
+        for message in self._channel.drain():
+            self._take(message)
+        while not self._orders:
+            received = self._channel.receive()
+            if received is None:
+                return None
+            self._take(received)
+        return None if self._channel.is_closed else self._orders.popleft()
+
+    def was_taken_back(self, order: Message) -> bool:
+        if order["job"] not in self._unwanted:
+            return False
+        self._unwanted.discard(order["job"])
+        return True
+
+    def _take(self, message: Message) -> None:
+        if "skip" in message:
+            self._unwanted.add(message["skip"])
+        else:
+            self._orders.append(message)
 
 
 def call(order: Message, send: Callable[[Message], None]) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mlpi.auth.audit import Actor
@@ -245,6 +246,48 @@ def test_a_poisoned_job_is_set_aside(local: Bench) -> None:
     assert local.end_of(local.add("echo")).state == JobState.SUCCEEDED
 
 
+@pytest.fixture
+def single(home: House) -> Iterator[Bench]:
+    """One worker that has learned that these jobs are quick, and so takes several at once."""
+    for bench in running(home, LocalRunner(Limits(max_workers=1))):
+        for kind, params in (("echo", {}), ("die", {"times": 0}), ("count", {"to": 0})):
+            bench.end_of(bench.add(kind, params))
+        yield bench
+
+
+def add_together(bench: Bench, *wishes: tuple[str, dict[str, Any]]) -> list[Job]:
+    """In one transaction, so that they are claimed together."""
+    with bench.house.db.write() as session:
+        made = [
+            bench.jobs.enqueue_in(session, Wish(kind, WORKSPACE, params), actor=ACTOR)
+            for kind, params in wishes
+        ]
+    bench.dispatcher.wake()
+    return made
+
+
+def test_jobs_behind_a_dead_one_are_taken_back_uncounted(single: Bench) -> None:
+    bad, *good = add_together(
+        single, ("die", {"times": 1}), *[("echo", {"n": n}) for n in range(5)]
+    )
+    assert single.end_of(bad).attempt == 2
+    for job in good:
+        done = single.end_of(job)
+        assert (done.state, done.attempt) == (JobState.SUCCEEDED, 1)
+
+
+def test_a_job_behind_a_running_one_can_be_cancelled(single: Bench) -> None:
+    slow, doomed, last = add_together(
+        single, ("count", {"to": 40, "pause_s": 0.02}), ("echo", {}), ("echo", {"n": 2})
+    )
+    single.until(lambda: single.get(slow).message != "")
+    single.jobs.cancel(WORKSPACE, doomed.id, actor=ACTOR)
+    assert single.end_of(slow).state == JobState.SUCCEEDED
+    assert single.end_of(doomed).state == JobState.CANCELLED
+    done = single.end_of(last)
+    assert (done.state, done.attempt) == (JobState.SUCCEEDED, 1)
+
+
 @pytest.mark.parametrize(
     ("params", "error"),
     [
@@ -303,36 +346,29 @@ def test_workers_come_with_the_queue_and_go_when_idle(home: House) -> None:
             assert bench.end_of(job).state == JobState.SUCCEEDED
         bench.until(lambda: runner.status().workers == 0)
         bench.until(lambda: not runner._families)
-        assert not children_of(os.getpid(), "mlpi.jobs.forkserver")
+        assert not fork_servers()
         assert bench.end_of(bench.add("echo")).state == JobState.SUCCEEDED
     finally:
         bench.dispatcher.stop()
-    assert not children_of(os.getpid(), "mlpi.jobs.forkserver")
+    assert not fork_servers()
 
 
-def children_of(pid: int, words: str) -> list[int]:
-    import psutil
-
+def fork_servers() -> list[int]:
+    """Those that this process itself has started."""
     return [
         child.pid
-        for child in psutil.Process(pid).children(recursive=True)
-        if words in " ".join(child.cmdline())
+        for child in psutil.Process().children()
+        if "mlpi.jobs.forkserver" in child.cmdline()
     ]
 
 
 def test_a_killed_fork_server_is_replaced(local: Bench) -> None:
     job = local.add("count", {"to": 300})
     local.until(lambda: bool(local.get(job).message))
-    (server,) = [pid for pid in children_of(os.getpid(), "forkserver") if is_server(pid)]
+    (server,) = fork_servers()
     os.kill(server, signal.SIGKILL)
     done = local.end_of(job)
     assert (done.state, done.attempt) == (JobState.SUCCEEDED, 2)
-
-
-def is_server(pid: int) -> bool:
-    import psutil
-
-    return psutil.Process(pid).ppid() == os.getpid()
 
 
 def test_what_runs_at_a_stop_is_queued_again_uncounted(home: House) -> None:
