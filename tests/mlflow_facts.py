@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import tempfile
 import threading
 
 from mlpi.settings import Settings
@@ -36,7 +37,14 @@ for rule in flask_app.url_map.iter_rules():
     for method in rule.methods - {"HEAD", "OPTIONS"}:
         routes.add((method, rule.rule))
 
+with tempfile.TemporaryDirectory() as folder:
+    engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{folder}/mlflow.db")
+    with engine.connect() as connection:
+        synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+    engine.dispose()
+
 facts = {
+    "synchronous": synchronous,
     "routes": sorted(routes),
     "columns": {
         name: [c.name for c in table.columns] for name, table in Base.metadata.tables.items()

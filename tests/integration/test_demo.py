@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -66,7 +66,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
 
 def rows(path: Path) -> dict[str, list[str]]:
     """Every row of every table, times of last use and login left out."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         db.row_factory = sqlite3.Row
         tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return {
@@ -235,7 +235,7 @@ def half_done(service: Service) -> bool:
     if not path.exists():
         return False
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
             (count,) = db.execute("SELECT count(*) FROM runs").fetchone()
     except sqlite3.OperationalError:
         return False  # no table yet

@@ -60,6 +60,10 @@ def test_the_functions_we_call_take_what_we_give() -> None:
         assert signatures[f"mlflow.store.db.utils.{name}"] == ["engine"]
 
 
+def test_mlflow_syncs_every_commit_to_disk_as_we_do() -> None:
+    assert mlflow_facts()["synchronous"] == 2, "its connections lower PRAGMA synchronous"
+
+
 def test_the_workspace_provider_is_complete() -> None:
     assert mlflow_facts()["abstract"] == ["get_workspace", "list_workspaces"]
     assert mlflow_facts()["workspace_header"].lower().encode() == WORKSPACE_HEADER
