@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 
 import psutil
 
 from mlpi.jobs.channel import Channel, Message, pair
+from mlpi.jobs.processes import Family, Worker, memory_of, obituary
 from mlpi.jobs.runner import (
     Cancelled,
     Died,
@@ -54,39 +55,6 @@ class Limits:
     server_idle_s: float = 60.0
 
 
-@dataclass(eq=False)
-class _Worker:
-    """A worker process as the service sees it."""
-
-    number: int
-    family: str
-    channel: Channel
-    idle_since: float
-    pid: int | None = None
-    orders: deque[Order] = field(default_factory=deque)  # the first is what it does
-    started_at: float = 0.0
-    end: Callable[[int], Event] | None = None  # set when we end it: what to say of its job
-    closed_at: float | None = None
-    was_quick: bool = False
-
-    @property
-    def order(self) -> Order | None:
-        return self.orders[0] if self.orders else None
-
-
-@dataclass(eq=False)
-class _Family:
-    """A fork server."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    control: Channel
-    end: socket.socket
-    idle_since: float
-    ready_s: float | None = None
-    exits: dict[int, int] = field(default_factory=dict)
-
-
 class LocalRunner:
     """Workers are forked for orders that find no idle one, and retired when idle too long.
 
@@ -99,8 +67,8 @@ class LocalRunner:
     def __init__(self, limits: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._now = monotonic
-        self._families: dict[str, _Family] = {}
-        self._workers: dict[int, _Worker] = {}
+        self._families: dict[str, Family] = {}
+        self._workers: dict[int, Worker] = {}
         self._numbers = count(1)
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -163,7 +131,7 @@ class LocalRunner:
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_read, 512)
-            elif isinstance(key.data, _Family):
+            elif isinstance(key.data, Family):
                 self._hear_family(key.data)
             else:
                 self._hear_worker(key.data)
@@ -205,7 +173,7 @@ class LocalRunner:
 
     # workers
 
-    def _is_quick(self, worker: _Worker) -> bool:
+    def _is_quick(self, worker: Worker) -> bool:
         """Whether a busy worker will soon be through with what it has."""
         return (
             bool(worker.orders)
@@ -215,7 +183,7 @@ class LocalRunner:
             and all(self._pace(order) < QUICK_S for order in worker.orders)
         )
 
-    def _quick_worker(self, order: Order) -> _Worker | None:
+    def _quick_worker(self, order: Order) -> Worker | None:
         if self._pace(order) >= QUICK_S:
             return None
         quick = [
@@ -230,19 +198,19 @@ class LocalRunner:
         return self._paces.get(order.function, QUICK_S)
 
     @staticmethod
-    def _is_idle(worker: _Worker) -> bool:
+    def _is_idle(worker: Worker) -> bool:
         return worker.order is None and worker.end is None and worker.closed_at is None
 
-    def _idle_worker(self, family: str) -> _Worker | None:
+    def _idle_worker(self, family: str) -> Worker | None:
         idle = [w for w in self._workers.values() if w.family == family and self._is_idle(w)]
         return max(idle, key=lambda worker: worker.idle_since, default=None)
 
-    def _fork(self, order: Order) -> _Worker:
+    def _fork(self, order: Order) -> Worker:
         if len(self._workers) >= self._limits.max_workers:
             self._retire_longest_idle()
         family = self._families.get(order.family) or self._start_family(order)
         ours, theirs = pair()
-        worker = _Worker(next(self._numbers), order.family, Channel(ours), self._now())
+        worker = Worker(next(self._numbers), order.family, Channel(ours), self._now())
         with theirs:
             request = b'{"fork":%d}\n' % worker.number
             with contextlib.suppress(OSError):  # a dead fork server is noticed by its socket
@@ -256,7 +224,7 @@ class LocalRunner:
         if idle:
             self._forget(min(idle, key=lambda worker: worker.idle_since))
 
-    def _forget(self, worker: _Worker) -> None:
+    def _forget(self, worker: Worker) -> None:
         """Stop watching a worker; one that still runs ends when it reads the closed channel."""
         if self._workers.pop(worker.number, None) is None:
             return
@@ -267,7 +235,7 @@ class LocalRunner:
             if family is not None:
                 family.idle_since = self._now()
 
-    def _end(self, worker: _Worker, end: Callable[[int], Event]) -> None:
+    def _end(self, worker: Worker, end: Callable[[int], Event]) -> None:
         """Kill a worker with all it started; end(job id) is what its job then comes to."""
         worker.end = end
         family = self._families.get(worker.family)
@@ -280,7 +248,7 @@ class LocalRunner:
         with contextlib.suppress(OSError):
             family.control.send({"kill": worker.pid})
 
-    def _hear_worker(self, worker: _Worker) -> None:
+    def _hear_worker(self, worker: Worker) -> None:
         try:
             for message in worker.channel.drain():
                 self._take(worker, message)
@@ -292,7 +260,7 @@ class LocalRunner:
             self._selector.unregister(worker.channel)
             self._settle(worker)
 
-    def _take(self, worker: _Worker, message: Message) -> None:
+    def _take(self, worker: Worker, message: Message) -> None:
         order = worker.order
         if order is None:
             return
@@ -314,7 +282,7 @@ class LocalRunner:
         elif message.get("failed") == job_id:
             self._free(worker, Failed(job_id, message["error"], message["traceback"]))
 
-    def _free(self, worker: _Worker, event: Event) -> None:
+    def _free(self, worker: Worker, event: Event) -> None:
         now = self._now()
         order = worker.orders.popleft()
         self._doomed.discard(order.job_id)
@@ -328,7 +296,7 @@ class LocalRunner:
         if self._unplaced and not worker.orders:
             self.start(self._unplaced.popleft())
 
-    def _settle(self, worker: _Worker) -> None:
+    def _settle(self, worker: Worker) -> None:
         """Say what became of a dead worker's job, once its exit status is known or overdue."""
         assert worker.closed_at is not None
         family = self._families.get(worker.family)
@@ -345,14 +313,14 @@ class LocalRunner:
             if place:
                 self._events.append(Returned(order.job_id))
             else:
-                end = worker.end or (lambda job: Died(job, _obituary(status)))
+                end = worker.end or (lambda job: Died(job, obituary(status)))
                 self._events.append(end(order.job_id))
         if self._unplaced:
             self.start(self._unplaced.popleft())
 
     # fork servers
 
-    def _start_family(self, order: Order) -> _Family:
+    def _start_family(self, order: Order) -> Family:
         ours, theirs = pair()
         with theirs:
             process = subprocess.Popen(
@@ -365,13 +333,13 @@ class LocalRunner:
                 env={**os.environ, **_ONE_THREAD},
                 cwd=order.home,
             )
-        family = _Family(order.family, process, Channel(ours), ours, self._now())
+        family = Family(order.family, process, Channel(ours), ours, self._now())
         self._families[order.family] = family
         self._selector.register(family.control, selectors.EVENT_READ, family)
         log.info("fork server started", extra={"action": "family_started", "family": order.family})
         return family
 
-    def _hear_family(self, family: _Family) -> None:
+    def _hear_family(self, family: Family) -> None:
         for message in family.control.drain():
             if "ready" in message:
                 family.ready_s = message["ready"]
@@ -387,7 +355,7 @@ class LocalRunner:
         if family.control.is_closed:
             self._drop_family(family)
 
-    def _drop_family(self, family: _Family) -> None:
+    def _drop_family(self, family: Family) -> None:
         """End a fork server or bury a dead one; its workers' channels close by themselves."""
         self._selector.unregister(family.control)
         family.control.close()
@@ -424,37 +392,14 @@ class LocalRunner:
             if not has_workers and now - family.idle_since > self._limits.server_idle_s:
                 self._drop_family(family)
 
-    def _enforce(self, worker: _Worker, order: Order, now: float) -> None:
+    def _enforce(self, worker: Worker, order: Order, now: float) -> None:
         if order.timeout_s is not None and now - worker.started_at > order.timeout_s:
             limit = order.timeout_s
             self._end(worker, lambda job: Failed(job, f"it took longer than {limit:g} s"))
         elif order.memory_bytes is not None and worker.pid is not None:
-            used = sum(_memory_of(worker.pid))
+            used = sum(memory_of(worker.pid))
             if used > order.memory_bytes:
                 words = (
                     f"it used {used / 1e6:.0f} MB; {order.memory_bytes / 1e6:.0f} MB are allowed"
                 )
                 self._end(worker, lambda job: Failed(job, words))
-
-
-def _memory_of(pid: int) -> Iterator[int]:
-    """Resident bytes of a process and of each one below it."""
-    try:
-        processes = [psutil.Process(pid)]
-        processes += processes[0].children(recursive=True)
-    except psutil.NoSuchProcess:
-        return
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            yield process.memory_info().rss
-
-
-def _obituary(status: int | None) -> str:
-    """How a worker ended, in words."""
-    if status is None:
-        return "its worker process vanished"
-    if status == -9:
-        return "its worker process was killed (by the system, when memory ran out, or by hand)"
-    if status < 0:
-        return f"its worker process crashed with signal {-status}"
-    return f"its worker process ended with exit code {status}"

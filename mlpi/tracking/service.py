@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from mlpi.component import Hit
 from mlpi.errors import Invalid, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
-from mlpi.tracking.store import Experiment, Run, TrackingStore
+from mlpi.tracking.records import Experiment, Run
+from mlpi.tracking.store import TrackingStore
 
 RUNS_PER_PAGE = 50
 MAX_COLUMNS = 8

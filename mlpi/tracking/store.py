@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from mlpi.tracking.models import (
     runs,
     tags,
 )
+from mlpi.tracking.records import Counts, Experiment, Model, Run
 
 # What MLflow stores for an infinity, which JSON cannot carry.
 _INFINITY = sys.float_info.max
@@ -40,56 +40,6 @@ _IS_MODEL = ~exists().where(
     registered_model_tags.c.name == registered_models.c.name,
     registered_model_tags.c.key == "mlflow.prompt.is_prompt",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    id: str
-    name: str
-    run_count: int = 0
-    running_count: int = 0
-    last_activity_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run; metrics and params hold only what the page asked for."""
-
-    id: str
-    name: str
-    experiment_id: str
-    status: str
-    user: str
-    started_at: datetime | None
-    ended_at: datetime | None
-    artifact_uri: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def duration_s(self) -> float | None:
-        if self.started_at is None or self.ended_at is None:
-            return None
-        return (self.ended_at - self.started_at).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    name: str
-    description: str
-    latest_version: int | None
-    version_count: int
-    run_id: str | None
-    aliases: dict[str, int]
-    updated_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    experiments: int
-    runs: int
-    running: int
-    models: int
 
 
 class TrackingStore:

@@ -1,0 +1,71 @@
+"""The local runner's processes as the service sees them: workers and the servers they fork from."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import psutil
+
+from mlpi.jobs.channel import Channel
+from mlpi.jobs.runner import Event, Order
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process as the service sees it."""
+
+    number: int
+    family: str
+    channel: Channel
+    idle_since: float
+    pid: int | None = None
+    orders: deque[Order] = field(default_factory=deque)  # the first is what it does
+    started_at: float = 0.0
+    end: Callable[[int], Event] | None = None  # set when we end it: what to say of its job
+    closed_at: float | None = None
+    was_quick: bool = False
+
+    @property
+    def order(self) -> Order | None:
+        return self.orders[0] if self.orders else None
+
+
+@dataclass(eq=False)
+class Family:
+    """A fork server."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    control: Channel
+    end: socket.socket
+    idle_since: float
+    ready_s: float | None = None
+    exits: dict[int, int] = field(default_factory=dict)
+
+
+def memory_of(pid: int) -> Iterator[int]:
+    """Resident bytes of a process and of each one below it."""
+    try:
+        processes = [psutil.Process(pid)]
+        processes += processes[0].children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield process.memory_info().rss
+
+
+def obituary(status: int | None) -> str:
+    """How a worker ended, in words."""
+    if status is None:
+        return "its worker process vanished"
+    if status == -9:
+        return "its worker process was killed (by the system, when memory ran out, or by hand)"
+    if status < 0:
+        return f"its worker process crashed with signal {-status}"
+    return f"its worker process ended with exit code {status}"
