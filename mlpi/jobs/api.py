@@ -13,6 +13,7 @@ from mlpi.jobs.models import Job, JobState, Schedule
 from mlpi.jobs.schedules import Plan, Schedules
 from mlpi.jobs.service import Jobs, Wish
 from mlpi.jobs.store import Filter
+from mlpi.web.render import workspace_of
 
 
 class JobIn(BaseModel):
@@ -89,7 +90,7 @@ def router(jobs: Jobs, schedules: Schedules) -> APIRouter:
     ) -> list[JobOut]:
         """Jobs of the current workspace, newest first; before is the id to go on from."""
         only = Filter(states=state or (), kind=kind, words=q)
-        found = jobs.page(_workspace(request), only, before_id=before, limit=limit)
+        found = jobs.page(workspace_of(request), only, before_id=before, limit=limit)
         return [_job(one) for one in found]
 
     @api.post("/jobs", status_code=201)
@@ -97,7 +98,7 @@ def router(jobs: Jobs, schedules: Schedules) -> APIRouter:
         """Queue a job of a kind that may be asked for by hand."""
         wish = Wish(
             body.kind,
-            _workspace(request),
+            workspace_of(request),
             jobs.kinds.checked(body.kind, body.params),
             title=body.title,
             priority=body.priority,
@@ -108,24 +109,24 @@ def router(jobs: Jobs, schedules: Schedules) -> APIRouter:
     @api.get("/jobs/{job_id}")
     def job(request: Request, job_id: int) -> JobOut:
         """One job with its newest progress."""
-        return _job(jobs.get(_workspace(request), job_id))
+        return _job(jobs.get(workspace_of(request), job_id))
 
     @api.get("/jobs/{job_id}/log")
     def log(request: Request, job_id: int, from_byte: int = 0) -> LogOut:
         """What it has printed, at most the last 64 kB."""
-        text, end = jobs.log_tail(_workspace(request), job_id, from_byte=from_byte)
+        text, end = jobs.log_tail(workspace_of(request), job_id, from_byte=from_byte)
         return LogOut(text=text, end=end)
 
     @api.post("/jobs/{job_id}/cancel")
     def cancel(request: Request, job_id: int) -> JobOut:
         """End it, with everything it started."""
-        jobs.cancel(_workspace(request), job_id, actor=actor_of(request))
-        return _job(jobs.get(_workspace(request), job_id))
+        jobs.cancel(workspace_of(request), job_id, actor=actor_of(request))
+        return _job(jobs.get(workspace_of(request), job_id))
 
     @api.post("/jobs/{job_id}/retry")
     def retry(request: Request, job_id: int) -> JobOut:
         """Queue an ended job again."""
-        return _job(jobs.retry(_workspace(request), job_id, actor=actor_of(request)))
+        return _job(jobs.retry(workspace_of(request), job_id, actor=actor_of(request)))
 
     def out(schedule: Schedule) -> ScheduleOut:
         return ScheduleOut(
@@ -144,35 +145,31 @@ def router(jobs: Jobs, schedules: Schedules) -> APIRouter:
     @api.get("/schedules")
     def list_schedules(request: Request) -> list[ScheduleOut]:
         """The timetable of the current workspace."""
-        return [out(one) for one in schedules.page(_workspace(request))]
+        return [out(one) for one in schedules.page(workspace_of(request))]
 
     @api.post("/schedules", status_code=201)
     def add(request: Request, body: ScheduleIn) -> ScheduleOut:
         """Add to the timetable."""
-        plan = Plan(workspace=_workspace(request), **body.model_dump())
+        plan = Plan(workspace=workspace_of(request), **body.model_dump())
         return out(schedules.add(plan, actor=actor_of(request)))
 
     @api.post("/schedules/{schedule_id}/run", status_code=201)
     def run_now(request: Request, schedule_id: int) -> JobOut:
         """Run it now, outside its times."""
-        return _job(schedules.run_now(_workspace(request), schedule_id, actor=actor_of(request)))
+        return _job(schedules.run_now(workspace_of(request), schedule_id, actor=actor_of(request)))
 
     @api.post("/schedules/{schedule_id}/pause")
     def pause(request: Request, schedule_id: int, paused: bool = True) -> ScheduleOut:
         """Pause it, or go on with paused=false."""
-        workspace = _workspace(request)
+        workspace = workspace_of(request)
         return out(schedules.set_paused(workspace, schedule_id, paused, actor=actor_of(request)))
 
     @api.delete("/schedules/{schedule_id}", status_code=204)
     def remove(request: Request, schedule_id: int) -> None:
         """Take it off the timetable; its jobs stay."""
-        schedules.remove(_workspace(request), schedule_id, actor=actor_of(request))
+        schedules.remove(workspace_of(request), schedule_id, actor=actor_of(request))
 
     return api
-
-
-def _workspace(request: Request) -> str:
-    return str(request.scope["workspace"])
 
 
 def _job(job: Job) -> JobOut:

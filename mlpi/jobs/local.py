@@ -18,6 +18,7 @@ from itertools import count
 import psutil
 
 from mlpi.jobs.channel import Channel, Message, pair
+from mlpi.jobs.pace import Paces
 from mlpi.jobs.processes import Family, Worker, memory_of, obituary
 from mlpi.jobs.runner import (
     Cancelled,
@@ -38,11 +39,7 @@ TICK_S = 0.5  # limits are enforced this exactly
 EXIT_GRACE_S = 2.0  # how long an exit status may come after its channel closed
 # One more worker needs about this much; less free memory than this would make the board swap.
 WORKER_BYTES = 200 * 2**20
-# Jobs shorter than this are handed to a worker several at a time: one synced commit then ends and
-# claims them together. A longer one would make those behind it wait beside idle workers.
-QUICK_S = 0.02
-AT_ONCE = 64
-_PACE_MEMORY = 0.3  # how much the newest job counts in its function's usual time
+AT_ONCE = 64  # quick jobs that one worker is handed at most
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -78,7 +75,7 @@ class LocalRunner:
         self._events: list[Event] = []
         self._unplaced: deque[Order] = deque()
         self._doomed: set[int] = set()
-        self._paces: dict[str, float] = {}
+        self._paces = Paces()
 
     def capacity(self) -> int:
         busy = sum(1 for worker in self._workers.values() if worker.order)
@@ -180,11 +177,11 @@ class LocalRunner:
             and worker.end is None
             and worker.closed_at is None
             and len(worker.orders) < AT_ONCE
-            and all(self._pace(order) < QUICK_S for order in worker.orders)
+            and all(self._paces.is_quick(order.function) for order in worker.orders)
         )
 
     def _quick_worker(self, order: Order) -> Worker | None:
-        if self._pace(order) >= QUICK_S:
+        if not self._paces.is_quick(order.function):
             return None
         quick = [
             worker
@@ -192,10 +189,6 @@ class LocalRunner:
             if worker.family == order.family and self._is_quick(worker)
         ]
         return min(quick, key=lambda worker: len(worker.orders), default=None)
-
-    def _pace(self, order: Order) -> float:
-        """How long jobs of this function usually take, in seconds; unknown counts as long."""
-        return self._paces.get(order.function, QUICK_S)
 
     @staticmethod
     def _is_idle(worker: Worker) -> bool:
@@ -286,11 +279,8 @@ class LocalRunner:
         now = self._now()
         order = worker.orders.popleft()
         self._doomed.discard(order.job_id)
-        took, usual = now - worker.started_at, self._paces.get(order.function)
-        self._paces[order.function] = (
-            took if usual is None else usual + _PACE_MEMORY * (took - usual)
-        )
-        worker.was_quick = self._pace(order) < QUICK_S
+        self._paces.learn(order.function, now - worker.started_at)
+        worker.was_quick = self._paces.is_quick(order.function)
         worker.started_at = worker.idle_since = now
         self._events.append(event)
         if self._unplaced and not worker.orders:

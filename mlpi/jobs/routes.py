@@ -17,7 +17,7 @@ from mlpi.jobs.schedules import Plan, Schedules
 from mlpi.jobs.service import Jobs, Wish
 from mlpi.jobs.store import Filter
 from mlpi.jobs.triggers import KINDS as TRIGGERS
-from mlpi.web.render import here, is_htmx, principal_of, render
+from mlpi.web.render import here, is_htmx, principal_of, render, workspace_of
 
 Text = Annotated[str, Form()]
 PAGE = 50
@@ -46,7 +46,7 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
         q: str = "",
         before: int | None = None,
     ) -> Response:
-        workspace = _workspace(request)
+        workspace = workspace_of(request)
         only = Filter(states=[s for s in state or () if s in set(JobState)], kind=kind, words=q)
         found = jobs.page(workspace, only, before_id=before, limit=PAGE)
         template = "jobs/_list.html" if is_htmx(request) else "jobs/list.html"
@@ -65,7 +65,7 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
 
     @pages.post("/jobs/selftest")
     def selftest(request: Request) -> Response:
-        wish = Wish("selftest", _workspace(request), {"steps": 20})
+        wish = Wish("selftest", workspace_of(request), {"steps": 20})
         made = jobs.enqueue(wish, actor=actor_of(request))
         return back(request, f"/jobs/{made.id}")
 
@@ -75,7 +75,7 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
         error: MlpiError | None = None,
         form: dict[str, str] | None = None,
     ) -> Response:
-        found = schedules.page(_workspace(request))
+        found = schedules.page(workspace_of(request))
         return render(
             request,
             "jobs/schedules.html",
@@ -112,7 +112,7 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
         try:
             plan = Plan(
                 name=name,
-                workspace=_workspace(request),
+                workspace=workspace_of(request),
                 kind=kind,
                 params=_params(params),
                 trigger=trigger,
@@ -126,43 +126,39 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
 
     @pages.post("/jobs/schedules/{schedule_id}/run")
     def run_now(request: Request, schedule_id: int) -> Response:
-        made = schedules.run_now(_workspace(request), schedule_id, actor=actor_of(request))
+        made = schedules.run_now(workspace_of(request), schedule_id, actor=actor_of(request))
         return back(request, f"/jobs/{made.id}")
 
     @pages.post("/jobs/schedules/{schedule_id}/pause")
     def pause(
         request: Request, schedule_id: int, paused: Annotated[bool, Form()] = True
     ) -> Response:
-        schedules.set_paused(_workspace(request), schedule_id, paused, actor=actor_of(request))
+        schedules.set_paused(workspace_of(request), schedule_id, paused, actor=actor_of(request))
         return back(request, "/jobs/schedules")
 
     @pages.post("/jobs/schedules/{schedule_id}/remove")
     def remove(request: Request, schedule_id: int) -> Response:
-        schedules.remove(_workspace(request), schedule_id, actor=actor_of(request))
+        schedules.remove(workspace_of(request), schedule_id, actor=actor_of(request))
         return back(request, "/jobs/schedules")
 
     @pages.get("/jobs/{job_id}")
     def job(request: Request, job_id: int) -> Response:
-        found = jobs.get(_workspace(request), job_id)
-        text, end = jobs.log_tail(_workspace(request), job_id)
+        found = jobs.get(workspace_of(request), job_id)
+        text, end = jobs.log_tail(workspace_of(request), job_id)
         template = "jobs/_job.html" if is_htmx(request) else "jobs/job.html"
         return render(request, template, job=found, log=text, log_end=end)
 
     @pages.post("/jobs/{job_id}/cancel")
     def cancel(request: Request, job_id: int) -> Response:
-        jobs.cancel(_workspace(request), job_id, actor=actor_of(request))
+        jobs.cancel(workspace_of(request), job_id, actor=actor_of(request))
         return back(request, f"/jobs/{job_id}")
 
     @pages.post("/jobs/{job_id}/retry")
     def retry(request: Request, job_id: int) -> Response:
-        jobs.retry(_workspace(request), job_id, actor=actor_of(request))
+        jobs.retry(workspace_of(request), job_id, actor=actor_of(request))
         return back(request, f"/jobs/{job_id}")
 
     return pages
-
-
-def _workspace(request: Request) -> str:
-    return str(request.scope["workspace"])
 
 
 def _choices(kinds: Kinds) -> list[tuple[str, str]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from mlpi.errors import NotFound, NotReady
 from mlpi.tracking.service import Artifact, TrackingService, plain_first
-from mlpi.web.render import here, principal_of, render, wants_part
+from mlpi.web.render import here, principal_of, render, wants_part, workspace_of
 
 # Curves that a run's page draws without being asked; each is a request and a canvas.
 FIRST_CHARTS = 12
@@ -27,7 +26,7 @@ def router(service: TrackingService) -> APIRouter:
     def elsewhere(request: Request, experiment: str = "", run: str = "") -> Response:
         """On to the workspace that has it. Raises NotFound when that is not one of the user's."""
         workspace = locatable(request, experiment, run)
-        if workspace is None or workspace == _workspace(request):
+        if workspace is None or workspace == workspace_of(request):
             raise NotFound(f"There is no such {'run' if run else 'experiment'} in this workspace.")
         principal = principal_of(request).within(workspace)
         return RedirectResponse(here(principal, request.url.path), 303)
@@ -35,14 +34,14 @@ def router(service: TrackingService) -> APIRouter:
     @pages.get("/tracking")
     def experiments(request: Request, q: str = "") -> Response:
         service.require_prepared()
-        found = service.store.experiments(_workspace(request), q)
+        found = service.store.experiments(workspace_of(request), q)
         part = "_experiments" if wants_part(request) else "experiments"
         return render(request, f"tracking/{part}.html", experiments=found, q=q)
 
     @pages.get("/tracking/experiments/{experiment_id}")
     def experiment(request: Request, experiment_id: str, after: str | None = None) -> Response:
         try:
-            page = service.runs_page(_workspace(request), experiment_id, after)
+            page = service.runs_page(workspace_of(request), experiment_id, after)
         except NotFound:
             return elsewhere(request, experiment=experiment_id)
         part = "_runs" if wants_part(request) else "experiment"
@@ -54,7 +53,7 @@ def router(service: TrackingService) -> APIRouter:
     def run(request: Request, run_id: str, path: str = "") -> Response:
         service.require_prepared()
         try:
-            found = service.store.run(_workspace(request), run_id)
+            found = service.store.run(workspace_of(request), run_id)
         except NotFound:
             return elsewhere(request, run=run_id)
         listed: list[Artifact] | None = None
@@ -69,7 +68,7 @@ def router(service: TrackingService) -> APIRouter:
             request,
             "tracking/run.html",
             run=found,
-            experiment=service.store.experiment(_workspace(request), found.experiment_id),
+            experiment=service.store.experiment(workspace_of(request), found.experiment_id),
             tags=tags,
             internal_tags=[key for key in tags if key.startswith("mlflow.")],
             children=service.store.children(run_id),
@@ -83,7 +82,7 @@ def router(service: TrackingService) -> APIRouter:
     @pages.get("/tracking/runs/{run_id}/metric")
     def metric(request: Request, run_id: str, key: str) -> Response:
         service.require_prepared()
-        service.store.run(_workspace(request), run_id)
+        service.store.run(workspace_of(request), run_id)
         points = service.store.history(run_id, key)
         return JSONResponse(
             {
@@ -97,7 +96,7 @@ def router(service: TrackingService) -> APIRouter:
     @pages.get("/tracking/models")
     def models(request: Request, q: str = "") -> Response:
         service.require_prepared()
-        found = service.store.models(_workspace(request), q)
+        found = service.store.models(workspace_of(request), q)
         part = "_models" if wants_part(request) else "models"
         return render(request, f"tracking/{part}.html", models=found, q=q)
 
@@ -112,11 +111,6 @@ def router(service: TrackingService) -> APIRouter:
         return RedirectResponse("/mlflow/", 307)
 
     return pages
-
-
-def _workspace(request: Request) -> str:
-    workspace: Any = request.scope["workspace"]
-    return str(workspace)
 
 
 def _finite(value: float) -> float | None:

@@ -97,3 +97,8 @@ def principal_of(request: Request) -> Principal:
     principal = request.scope["user"]
     assert isinstance(principal, Principal)
     return principal
+
+
+def workspace_of(request: Request) -> str:
+    """The workspace a request acts in; the door has made sure that there is one."""
+    return str(request.scope["workspace"])

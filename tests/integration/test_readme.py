@@ -49,30 +49,26 @@ def test_the_mlflow_snippet_logs_a_run(service: Service, code: str) -> None:
     assert [metric["value"] for metric in run["data"]["metrics"]] == [0.97]
 
 
-def test_the_curl_snippet_answers(service: Service) -> None:
-    (command,) = [block for block in blocks("sh") if block.startswith("curl -H")]
-    env = variables(service, service.token("ana", "lab"))
+def answer_of(service: Service, command: str) -> str:
+    """What a shell snippet prints, with the address and token filled in."""
     done = subprocess.run(
         ["sh", "-c", command.replace(HOST, service.url)],
-        env=clean_environment(env),
+        env=clean_environment(variables(service, service.token("ana", "lab"))),
         capture_output=True,
         text=True,
         timeout=100,
         check=True,
     )
-    assert '"user":"ana"' in done.stdout
+    return done.stdout
+
+
+def test_the_curl_snippet_answers(service: Service) -> None:
+    (command,) = [block for block in blocks("sh") if block.startswith("curl -H")]
+    assert '"user":"ana"' in answer_of(service, command)
 
 
 def test_the_job_snippet_makes_a_job(service: Service) -> None:
     (command,) = [block for block in blocks("sh") if "/api/mlpi/jobs" in block]
-    env = variables(service, service.token("ana", "lab"))
-    done = subprocess.run(
-        ["sh", "-c", command.replace(HOST, service.url)],
-        env=clean_environment(env),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    )
-    assert '"kind":"selftest"' in done.stdout
-    assert '"state":"queued"' in done.stdout
+    answer = answer_of(service, command)
+    assert '"kind":"selftest"' in answer
+    assert '"state":"queued"' in answer
