@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from mlpi.clock import Clock
 from mlpi.db import Database
+from mlpi.errors import MlpiError
 from mlpi.jobs import store
 from mlpi.jobs.kinds import Kinds
 from mlpi.jobs.models import Job, JobState
@@ -86,6 +87,7 @@ class Dispatcher:
         self._logs = home / "logs" / "jobs"
         self.name = f"{socket.gethostname()}:{os.getpid()}"[:64]
         self._orders: dict[int, Order] = {}
+        self._resolved: dict[int, dict[str, Any]] = {}
         self._live: dict[int, Progressed] = {}
         self._due = _Due()
         self._stopping = threading.Event()
@@ -214,6 +216,7 @@ class Dispatcher:
         return woken or changed or (self._next_due_at is not None and self._next_due_at <= now)
 
     def _put_back(self, due: _Due) -> None:
+        self._resolved.clear()
         self._due.ends = due.ends + self._due.ends
         self._due.starts |= due.starts
         self._due.progress = {**due.progress, **self._due.progress}
@@ -223,7 +226,7 @@ class Dispatcher:
         capacity = self._runner.capacity()
         if capacity <= 0:
             return ()
-        return store.claim(
+        claimed = store.claim(
             session,
             worker=self.name,
             count=capacity,
@@ -231,6 +234,36 @@ class Dispatcher:
             lease_s=LEASE_S,
             kinds=self._kinds.all,
         )
+        return [job for job in claimed if self._is_resolved(session, job, now)]
+
+    def _is_resolved(self, session: Session, job: Job, now: datetime) -> bool:
+        """Let the job's kind say what its worker is given; a job that cannot be run fails here."""
+        resolve = self._kinds.get(job.kind).resolve
+        if resolve is None:
+            return True
+        try:
+            with session.begin_nested():
+                self._resolved[job.id] = resolve(session, job)
+        except MlpiError as error:
+            store.finish(job, JobState.FAILED, now=now, error=error.line())
+            self._tell_of_failure(session, job)
+            return False
+        return True
+
+    def _tell_of_failure(self, session: Session, job: Job) -> None:
+        """Let the job's kind know of an end that is no success. A mistake there stays there."""
+        if job.state not in (JobState.FAILED, JobState.LOST, JobState.CANCELLED):
+            return
+        on_failure = self._kinds.on_failure(job.kind)
+        if on_failure is None:
+            return
+        try:
+            with session.begin_nested():
+                on_failure(session, job)
+        except SQLAlchemyError:
+            raise  # the disk's fault: tried again
+        except Exception:
+            log.exception("job failure not passed on", extra={"action": "failure_not_told"})
 
     def _after_commit(self, due: _Due, claimed: Sequence[Job], cancelled: Collection[int]) -> None:
         for event in due.ends:
@@ -239,7 +272,11 @@ class Dispatcher:
             self._due.progress.pop(event.job_id, None)
         for job in claimed:
             order = Order.of(
-                job, self._kinds.get(job.kind), home=self._home, log=self.log_path(job.id)
+                job,
+                self._kinds.get(job.kind),
+                home=self._home,
+                log=self.log_path(job.id),
+                params=self._resolved.pop(job.id, job.params),
             )
             self._orders[job.id] = order
             self._runner.start(order)
@@ -285,6 +322,7 @@ class Dispatcher:
             store.give_back(job, now=now, reason=event.reason)
         elif isinstance(event, Returned):
             store.queue_again(job, now=now)
+        self._tell_of_failure(session, job)
         if job.state in (JobState.FAILED, JobState.LOST):
             log.warning(
                 "job %d %s: %s",
@@ -295,11 +333,11 @@ class Dispatcher:
             )
 
     def _write_success(self, session: Session, job: Job, event: Succeeded, now: datetime) -> None:
-        kind = self._kinds.get(job.kind)
+        kind, result = self._kinds.get(job.kind), event.result
         if kind.on_success is not None:
             try:
                 with session.begin_nested():
-                    kind.on_success(session, job, event.result)
+                    result = kind.on_success(session, job, event.result)
             except SQLAlchemyError:
                 raise  # the disk's fault, not the job's: tried again
             except Exception as error:
@@ -307,7 +345,7 @@ class Dispatcher:
                 words = f"its result could not be kept: {error}"
                 store.finish(job, JobState.FAILED, now=now, error=words)
                 return
-        store.finish(job, JobState.SUCCEEDED, now=now, result=event.result)
+        store.finish(job, JobState.SUCCEEDED, now=now, result=result)
 
     def _write_progress(self, session: Session, due: _Due) -> None:
         if due.starts:
@@ -326,6 +364,7 @@ class Dispatcher:
             self.log_path(job_id).unlink(missing_ok=True)
         for job in store.expired(session, now=now, except_worker=self.name):
             store.give_back(job, now=now, reason="the mlpi that ran it is gone")
+            self._tell_of_failure(session, job)
 
     def _recover(self) -> None:
         """What a former life of this service held is nobody's now."""
@@ -337,6 +376,7 @@ class Dispatcher:
                 abandoned = store.expired(session, now=now, except_worker="")
             for job in abandoned:
                 store.give_back(job, now=now, reason="mlpi ended while it ran")
+                self._tell_of_failure(session, job)
 
     def _hand_over(self) -> None:
         """Write what ended, and queue again what was cut short by our own stop."""

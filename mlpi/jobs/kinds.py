@@ -12,7 +12,12 @@ from mlpi.errors import Invalid
 from mlpi.jobs.models import Job
 
 # Called in the transaction that marks the job succeeded: what it stores stands or falls with it.
-OnSuccess = Callable[[Session, Job, Any], None]
+# It returns what is kept as the job's result.
+OnSuccess = Callable[[Session, Job, Any], Any]
+# Called as a job is handed to a worker: what it is given instead of its stored parameters.
+Resolve = Callable[[Session, Job], dict[str, Any]]
+# Called in the transaction in which a job ends failed, lost or cancelled.
+OnFailure = Callable[[Session, Job], None]
 Check = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -22,6 +27,9 @@ class JobKind:
 
     check: the parameters as they will be run, from what somebody typed; raises Invalid. A kind
     without it cannot be asked for by hand, only by the component it belongs to.
+
+    resolve: what was not known when the job was made, or must not be stored with it (the newest
+    version, a password); it may write to the session, and an MlpiError ends the job as failed.
 
     function: "package.module:name", imported in the worker only; it takes a JobContext and the
     job's parameters and returns something JSON can hold. family: workers of one family share a
@@ -36,7 +44,9 @@ class JobKind:
     timeout_s: float | None = 3600
     memory_bytes: int | None = None
     max_attempts: int = 3
+    resolve: Resolve | None = None
     on_success: OnSuccess | None = None
+    on_failure: OnFailure | None = None
     check: Check | None = None
 
 
@@ -70,6 +80,11 @@ class Kinds:
             return kind.check(params)
         except (TypeError, ValueError) as error:
             raise Invalid(f"The parameters do not fit: {error}.", field="params") from None
+
+    def on_failure(self, name: str) -> OnFailure | None:
+        """Who wants to know of a failure; nobody for a kind that this program has no code for."""
+        kind = self._kinds.get(name)
+        return kind.on_failure if kind else None
 
     def knows(self, name: str) -> bool:
         return name in self._kinds

@@ -29,13 +29,13 @@ class Order:
     memory_bytes: int | None = None
 
     @classmethod
-    def of(cls, job: Job, kind: JobKind, *, home: Path, log: Path) -> Order:
+    def of(cls, job: Job, kind: JobKind, *, home: Path, log: Path, params: dict[str, Any]) -> Order:
         return cls(
             job_id=job.id,
             attempt=job.attempt,
             kind=kind.name,
             function=kind.function,
-            params=job.params,
+            params=params,
             workspace=job.workspace,
             home=home,
             log=log,

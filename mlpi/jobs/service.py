@@ -126,6 +126,10 @@ class Jobs:
             job = _find(session, workspace, job_id)
             if not store.request_cancel(session, job_id, now=self._clock()):
                 raise Invalid(f"Job {job_id} has ended already: it is {job.state}.")
+            session.refresh(job)
+            on_failure = self.kinds.on_failure(job.kind)
+            if job.is_final and on_failure is not None:
+                on_failure(session, job)
             self._audit.record(session, actor, "job_cancelled", f"#{job_id} {job.kind}", workspace)
         self.dispatcher.wake()
 

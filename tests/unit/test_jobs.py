@@ -14,7 +14,7 @@ import pytest
 
 from mlpi.auth.audit import Actor
 from mlpi.clock import utcnow
-from mlpi.errors import Invalid
+from mlpi.errors import Invalid, NotFound
 from mlpi.house import House
 from mlpi.jobs import store
 from mlpi.jobs.dispatcher import Dispatcher
@@ -191,19 +191,49 @@ def test_an_ended_job_can_be_tried_again(bench: Bench) -> None:
 def test_a_result_is_stored_in_the_jobs_own_transaction(bench: Bench) -> None:
     seen: list[Any] = []
 
-    def keep(session: Any, job: Job, result: Any) -> None:
+    def keep(session: Any, job: Job, result: Any) -> Any:
         seen.append(result)
         if result == {"bad": True}:
             raise ValueError("no column humidity")
+        return {"kept": True}
 
     bench.kinds.add(JobKind("kept", "mlpi.jobs.selftest:echo", "kept", on_success=keep))
-    assert bench.end_of(bench.add("kept", {"bad": False})).state == JobState.SUCCEEDED
+    done = bench.end_of(bench.add("kept", {"bad": False}))
+    assert (done.state, done.result) == (JobState.SUCCEEDED, {"kept": True})
     done = bench.end_of(bench.add("kept", {"bad": True}))
     assert (done.state, done.error) == (
         JobState.FAILED,
         "its result could not be kept: no column humidity",
     )
     assert seen == [{"bad": False}, {"bad": True}]
+
+
+def test_a_kind_may_say_late_what_its_worker_is_given(bench: Bench) -> None:
+    def resolve(session: Any, job: Job) -> dict[str, Any]:
+        if job.params["dataset"] == "gone":
+            raise NotFound("There is no dataset 'gone'.")
+        return {"newest": 3, "password": "of nobody's business"}
+
+    bench.kinds.add(JobKind("late", "mlpi.jobs.selftest:echo", "late", resolve=resolve))
+    done = bench.end_of(bench.add("late", {"dataset": "wine"}))
+    assert done.result == {"newest": 3, "password": "of nobody's business"}
+    assert done.params == {"dataset": "wine"}
+    done = bench.end_of(bench.add("late", {"dataset": "gone"}))
+    assert (done.state, done.error) == (JobState.FAILED, "There is no dataset 'gone'.")
+
+
+def test_a_kind_hears_of_every_end_that_is_no_success(bench: Bench) -> None:
+    told: list[tuple[int, str]] = []
+
+    def tell(session: Any, job: Job) -> None:
+        told.append((job.id, job.state))
+
+    bench.kinds.add(JobKind("told", "mlpi.jobs.selftest:fail", "told", on_failure=tell))
+    failed = bench.end_of(bench.add("told"))
+    bench.dispatcher.stop()
+    waiting = bench.add("told")
+    bench.jobs.cancel(WORKSPACE, waiting.id, actor=ACTOR)
+    assert told == [(failed.id, JobState.FAILED), (waiting.id, JobState.CANCELLED)]
 
 
 def test_a_kind_that_is_gone_stays_in_the_queue(bench: Bench) -> None:
