@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import socket
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mlpi.errors import SettingsInvalid
 
 ENV_PREFIX = "MLPI_"
+# What the client commands (mlpi check) read; no settings of a service.
+CLIENT_VARIABLES = frozenset({"MLPI_URL", "MLPI_TOKEN"})
 FILE_NAME = "mlpi.toml"
 _PASSWORD = re.compile(r"(?<=[^/]):[^/@\s]*@")  # of a database URL; a terminal is not its place
 
@@ -83,6 +86,24 @@ class Settings(BaseSettings):
     job_days: int = Field(
         30, ge=1, description="Ended jobs and their logs are removed after so many days."
     )
+    data_roots: str = Field(
+        "",
+        description="Folders of this server, with ':' between, whose files may be datasets.",
+    )
+    data_memory_mb: int = Field(
+        512,
+        ge=128,
+        description="Memory that one worker may take for a table; what is more goes to disk.",
+    )
+    smtp_url: str | None = Field(
+        None,
+        description="Mail server: smtp://, smtps:// or smtp+starttls://user:password@host:port.",
+    )
+    smtp_from: str = Field("mlpi@localhost", description="Sender of mails.")
+    public_url: str | None = Field(
+        None,
+        description="How people reach this mlpi, for links in messages. Unset: this host's name.",
+    )
     forwarded_allow_ips: str = Field(
         "127.0.0.1",
         description="Addresses of reverse proxies whose X-Forwarded-* headers are believed.",
@@ -105,6 +126,38 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("sqlite:///", "postgresql")):
             raise ValueError("must start with sqlite:/// or postgresql")
         return value
+
+    @field_validator("data_roots")
+    @classmethod
+    def _data_roots_are_absolute(cls, value: str) -> str:
+        for folder in filter(None, value.split(":")):
+            if not Path(folder).is_absolute() or folder == "/":
+                raise ValueError(f"{folder!r} is not an absolute path of a folder")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server_is_known(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("smtp://", "smtps://", "smtp+starttls://")):
+            raise ValueError("must start with smtp://, smtps:// or smtp+starttls://")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value
+
+    @property
+    def data_folders(self) -> list[Path]:
+        """Folders whose files may be datasets."""
+        return [Path(folder) for folder in self.data_roots.split(":") if folder]
+
+    @property
+    def own_url(self) -> str:
+        """How people reach this mlpi, without a slash at the end."""
+        return (self.public_url or f"http://{socket.gethostname()}:{self.port}").rstrip("/")
 
     @property
     def database(self) -> str:
@@ -182,6 +235,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _refuse_unknown_variables() -> None:
     for variable in sorted(os.environ):
         key = variable.removeprefix(ENV_PREFIX).lower()
+        if variable in CLIENT_VARIABLES:
+            continue
         if variable.startswith(ENV_PREFIX) and key not in Settings.model_fields:
             raise SettingsInvalid(
                 f"There is no setting {variable}.", advice=_nearest(key, ENV_PREFIX)

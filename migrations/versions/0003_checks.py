@@ -128,11 +128,13 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("target", sa.String(500), nullable=False),
         sa.Column("event", sa.String(16), nullable=False),
+        sa.Column("payload", sa.JSON, nullable=False),
+        sa.Column("sealed", sa.Text, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("error", sa.String(500), nullable=False),
         sa.Column("created_at", AT, nullable=False),
         sa.Column("sent_at", AT),
-        sa.Column("took_s", sa.Float),
     )
     op.create_index("ix_deliveries_validation_id", "deliveries", ["validation_id"])
 

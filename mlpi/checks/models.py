@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Float,
     ForeignKey,
     Index,
     String,
@@ -224,9 +223,11 @@ class Delivery(Base):
     job_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
     kind: Mapped[str] = mapped_column(String(16))
     target: Mapped[str] = mapped_column(String(500))
-    event: Mapped[str] = mapped_column(String(16))  # "failing", "recovered", "failed", "passed"
+    event: Mapped[str] = mapped_column(String(16))  # "failing", "recovered", or how the run ended
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[str] = mapped_column(String(16))  # "queued", "sent", "failed"
+    attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(String(500), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    took_s: Mapped[float | None] = mapped_column(Float)

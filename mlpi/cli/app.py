@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mlpi.cli import accounts, serving, upkeep
+from mlpi.cli import accounts, checks, serving, upkeep
 
 app = typer.Typer(
     name="mlpi",
@@ -19,6 +19,7 @@ app.command("serve")(serving.serve)
 app.command("migrate")(upkeep.migrate)
 app.command("doctor")(upkeep.doctor)
 app.command("demo")(serving.demo)
+app.command("check")(checks.check)
 app.add_typer(accounts.user, name="user")
 app.add_typer(accounts.workspace, name="workspace")
 app.add_typer(accounts.member, name="member")

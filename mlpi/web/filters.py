@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -83,6 +84,27 @@ def figure(value: Any) -> str:
     return f"{number:.4g}"
 
 
+def cell(value: Any) -> str:
+    """A value of somebody's data: numbers with at most six digits, the rest as it is."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        is_odd = math.isnan(value) or math.isinf(value)
+        return figure(value) if is_odd else f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def heat(value: float | None) -> str:
+    """The CSS class of a correlation, -1 to 1: how strong, and its sign."""
+    if value is None or abs(value) < 0.1:
+        return ""
+    return f"{'hot' if value > 0 else 'cold'}-{min(4, int(abs(value) * 5))}"
+
+
 def duration(seconds: float | None) -> str:
     """'40 ms', '0.4 s', '2 m 13 s', '3 h 05 m', '2 d 4 h'."""
     if seconds is None:
@@ -109,5 +131,7 @@ ALL: dict[str, Callable[..., str]] = {
     "size": size,
     "count": count,
     "figure": figure,
+    "cell": cell,
+    "heat": heat,
     "duration": duration,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mlpi import paths
 from mlpi.auth.roles import Principal
+from mlpi.component import Components
 from mlpi.web import filters, words
 
 THEMES = ("auto", "light", "dark")
@@ -64,12 +66,15 @@ def shell(request: Request) -> dict[str, Any]:
     principal: Principal | None = request.scope.get("user")
     theme = request.cookies.get(THEME_COOKIE, "auto")
     path, query = request.url.path, request.url.query
-    links = [link for one in request.app.state.components.all for link in one.links]
+    components: Components = request.app.state.components
+    links = [link for one in components.all for link in one.links]
     return {
         "principal": principal,
         "workspace": principal.workspace if principal else None,
         "workspaces": sorted(principal.roles) if principal else [],
         "links": links,
+        # A part of a page has no header, and an answer to nobody no signs in it.
+        "badges": components.badges(principal) if principal and not wants_part(request) else [],
         "path": path,
         # Where a small form of the shell returns to; a page that answered a POST has no address.
         "url": (f"{path}?{query}" if query else path) if request.method == "GET" else "/",
@@ -79,11 +84,15 @@ def shell(request: Request) -> dict[str, Any]:
     }
 
 
-def here(principal: Principal | None, target: str, **query: str) -> str:
-    """A form's target bound to the page's workspace, whatever another tab has switched to."""
+def here(principal: Principal | None, target: str, **query: str | Sequence[str]) -> str:
+    """A form's target bound to the page's workspace, whatever another tab has switched to.
+
+    What is empty is left out.
+    """
+    query = {name: value for name, value in query.items() if value}
     if principal and principal.workspace:
         query["workspace"] = principal.workspace
-    return f"{target}?{urlencode(query)}" if query else target
+    return f"{target}?{urlencode(query, doseq=True)}" if query else target
 
 
 def back_to(request: Request, page: str, done: str = "") -> Response:

@@ -1,6 +1,6 @@
 """All rows: mlpi's own routes here, each embedded tool's in its own file beside this one."""
 
-from mlpi.auth.table import mlflow
+from mlpi.auth.table import checks, mlflow
 from mlpi.auth.table.match import rows
 
 OWN = rows(
@@ -49,6 +49,7 @@ OWN = rows(
     viewer GET      /tracking/runs/{run_id}/metric
     viewer GET      /tracking/models
     viewer GET      /jobs
+    viewer GET      /jobs/_badge
     viewer GET      /jobs/{job_id}
     editor POST     /jobs/selftest
     editor POST     /jobs/{job_id}/cancel
@@ -60,6 +61,7 @@ OWN = rows(
     owner  POST     /jobs/schedules/{schedule_id}/remove
     viewer GET      /api/mlpi/jobs
     editor POST     /api/mlpi/jobs
+    viewer GET      /api/mlpi/jobs/durations
     viewer GET      /api/mlpi/jobs/{job_id}
     viewer GET      /api/mlpi/jobs/{job_id}/log
     editor POST     /api/mlpi/jobs/{job_id}/cancel
@@ -89,4 +91,4 @@ OWN = rows(
     """,
 )
 
-ROWS = [*OWN, *mlflow.ROWS]
+ROWS = [*OWN, *checks.ROWS, *mlflow.ROWS]

@@ -1,0 +1,178 @@
+"""Checks as a component of the house: datasets, expectation suites, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import anyio.to_thread
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from mlpi.auth.roles import Principal
+from mlpi.auth.vault import Vault
+from mlpi.checks import (
+    api,
+    checkpoint_routes,
+    dataset_routes,
+    run_routes,
+    suite_api,
+    suite_routes,
+)
+from mlpi.checks.actions import NOTIFY_JOB, Actions, Mailing
+from mlpi.checks.checkpoints import CHECK_JOB, Checkpoints
+from mlpi.checks.datasets import PROFILE_JOB, Datasets
+from mlpi.checks.docs import DOCS_JOB, DataDocs
+from mlpi.checks.files import FileStore, Roots
+from mlpi.checks.models import CheckState
+from mlpi.checks.suites import Suites
+from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
+from mlpi.jobs.kinds import JobKind
+from mlpi.uploads import Uploads
+
+# Workers that read tables; Great Expectations, which costs seconds, comes in when it must.
+FAMILY = "tables"
+PRELOAD = ("duckdb", "mlpi.checks.work")
+
+
+class Checks:
+    """Its heavy work runs as jobs; the service itself only writes down and shows."""
+
+    name = "checks"
+    links: Sequence[Link] = (Link("Checks", "/checks", "checks"),)
+    rooms: dict[str, ASGIApp] = {}  # noqa: RUF012 - it has none
+
+    def __init__(self, house: House, room: JobsRoom) -> None:
+        settings = house.settings
+        vault = Vault(settings.home)
+        self._uploads = Uploads(settings.home / "uploads")
+        self.datasets = Datasets(
+            house.db,
+            house.audit,
+            house.clock,
+            room.jobs,
+            files=FileStore(settings.home / "datasets"),
+            roots=Roots(settings.data_folders),
+            vault=vault,
+            memory_bytes=settings.data_memory_mb * 2**20,
+        )
+        self.suites = Suites(house.db, house.audit, house.clock)
+        self.actions = Actions(
+            room.jobs,
+            vault,
+            house.clock,
+            mailing=Mailing(settings.smtp_url or "", settings.smtp_from),
+            base_url=settings.own_url,
+        )
+        self.checkpoints = Checkpoints(
+            house.db, house.audit, house.clock, room.jobs, self.datasets, self.actions
+        )
+        self.docs = DataDocs(house.db, room.jobs, settings.home / "checks" / "docs")
+        for kind in self._kinds():
+            room.kinds.add(kind)
+        self.routers: Sequence[APIRouter] = (
+            checkpoint_routes.router(
+                self.checkpoints, self.datasets, self.suites, room.schedules, self.actions
+            ),
+            run_routes.router(self.checkpoints, self.datasets, self.docs),
+            dataset_routes.router(self.datasets, self._uploads, self.checkpoints),
+            suite_routes.router(self.suites, self.datasets),
+            suite_api.router(self.suites),
+            api.router(self.datasets, self.checkpoints, self._uploads),
+        )
+        self._missing = [name for name in ("duckdb", "great_expectations") if not find_spec(name)]
+
+    def _kinds(self) -> Sequence[JobKind]:
+        return (
+            JobKind(
+                PROFILE_JOB,
+                "mlpi.checks.work:profile",
+                "Profile a dataset",
+                family=FAMILY,
+                preload=PRELOAD,
+                resolve=self.datasets.resolve_profile,
+                on_success=self.datasets.keep_profile,
+                on_failure=self.datasets.note_profile_failure,
+            ),
+            JobKind(
+                CHECK_JOB,
+                "mlpi.checks.work:validate",
+                "Run a checkpoint",
+                family=FAMILY,
+                preload=PRELOAD,
+                resolve=self.checkpoints.resolve,
+                on_success=self.checkpoints.keep,
+                on_failure=self.checkpoints.note_failure,
+                check=self.checkpoints.checked_params,
+            ),
+            JobKind(
+                DOCS_JOB,
+                "mlpi.checks.work:data_docs",
+                "Build Data Docs",
+                family=FAMILY,
+                preload=PRELOAD,
+                timeout_s=300,
+                resolve=self.docs.resolve,
+            ),
+            JobKind(
+                NOTIFY_JOB,
+                "mlpi.checks.notify:send",
+                "Send a message",
+                timeout_s=60,
+                resolve=self.actions.resolve,
+                on_success=self.actions.keep,
+                on_failure=self.actions.note_failure,
+            ),
+        )
+
+    async def start(self) -> None:
+        await anyio.to_thread.run_sync(self._uploads.sweep)
+        await anyio.to_thread.run_sync(self.docs.sweep)
+
+    async def stop(self) -> None:
+        return
+
+    def summary(self, principal: Principal) -> Card | None:
+        if principal.workspace is None:
+            return None
+        rows = self.checkpoints.page(principal.workspace)
+        counts = self.checkpoints.counts(principal.workspace)
+        context: dict[str, object] = {
+            "rows": rows[:4],
+            "passed": counts.get(CheckState.PASSED, 0),
+            "failing": counts.get(CheckState.FAILED, 0) + counts.get(CheckState.ERROR, 0),
+            "alerting": sum(1 for row in rows if row.checkpoint.is_alerting),
+            "datasets": len(self.datasets.page(principal.workspace)),
+        }
+        return Card("checks/_card.html", context)
+
+    def search(self, principal: Principal, words: str) -> Sequence[Hit]:
+        workspace = principal.workspace
+        if workspace is None:
+            return ()
+        needle = words.casefold()
+        found = [
+            Hit(row.dataset.name, f"/checks/datasets/{row.dataset.id}", "dataset")
+            for row in self.datasets.page(workspace)
+        ]
+        found += [
+            Hit(row.suite.name, f"/checks/suites/{row.suite.id}", "suite")
+            for row in self.suites.page(workspace)
+        ]
+        found += [
+            Hit(
+                row.checkpoint.name,
+                f"/checks/checkpoints/{row.checkpoint.id}",
+                "checkpoint",
+                row.checkpoint.state,
+            )
+            for row in self.checkpoints.page(workspace)
+        ]
+        return [hit for hit in found if needle in hit.label.casefold()][:8]
+
+    def health(self) -> Health:
+        if self._missing:
+            return Health(State.FAILED, f"{' and '.join(self._missing)} cannot be imported")
+        return Health(State.READY)

@@ -1,0 +1,66 @@
+"""The reports of runs."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from mlpi.auth.requests import actor_of
+from mlpi.checks import reports
+from mlpi.checks.checkpoints import Checkpoints
+from mlpi.checks.datasets import Datasets
+from mlpi.checks.docs import DataDocs
+from mlpi.errors import Invalid
+from mlpi.web.render import back_to, is_htmx, render, workspace_of
+
+
+def router(checkpoints: Checkpoints, datasets: Datasets, docs: DataDocs) -> APIRouter:
+    """Everything under /checks/runs."""
+    pages = APIRouter(include_in_schema=False)
+
+    @pages.get("/checks/runs/{run_id}")
+    def report(request: Request, run_id: int) -> Response:
+        workspace = workspace_of(request)
+        found, owner = checkpoints.run_of(workspace, run_id)
+        profile = None
+        if found.dataset_version_id is not None:
+            profile = datasets.version(workspace, found.dataset_version_id)[1].profile
+        return render(
+            request,
+            "checks/_run.html" if is_htmx(request) else "checks/run.html",
+            run=found,
+            checkpoint=owner,
+            dataset=checkpoints.parts(owner)[0],
+            verdicts=reports.verdicts(found.result, profile) if found.result else [],
+            deliveries=checkpoints.deliveries([found]),
+            has_docs=docs.is_there(run_id),
+            docs_job=docs.job(workspace, run_id),
+        )
+
+    @pages.post("/checks/runs/{run_id}/docs")
+    def build_docs(request: Request, run_id: int) -> Response:
+        docs.build(workspace_of(request), run_id, actor=actor_of(request))
+        return back_to(request, f"/checks/runs/{run_id}")
+
+    @pages.get("/checks/runs/{run_id}/docs")
+    def data_docs(request: Request, run_id: int) -> Response:
+        # The page comes from elsewhere's templates and holds somebody's data: nothing in it runs.
+        policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+        page = docs.page(workspace_of(request), run_id)
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+
+    @pages.get("/checks/runs/{run_id}/result.json")
+    def result(request: Request, run_id: int) -> Response:
+        found, owner = checkpoints.run_of(workspace_of(request), run_id)
+        if found.result is None:
+            raise Invalid("This run has no result.")
+        name = f"{owner.name}-{found.id}.json".encode("ascii", "replace").decode()
+        return Response(
+            json.dumps(found.result, indent=1, ensure_ascii=False),
+            media_type="application/json",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    return pages
