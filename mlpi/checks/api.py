@@ -14,8 +14,9 @@ from mlpi.auth.audit import Actor
 from mlpi.auth.requests import actor_of
 from mlpi.checks.actions import failed_of
 from mlpi.checks.checkpoints import Checkpoints, Draft
-from mlpi.checks.datasets import Datasets, split_reference
+from mlpi.checks.datasets import Datasets
 from mlpi.checks.files import format_of
+from mlpi.checks.lookups import split_reference
 from mlpi.checks.models import Checkpoint, Dataset, DatasetVersion, Validation
 from mlpi.checks.names import checked_name
 from mlpi.errors import Invalid

@@ -21,11 +21,14 @@ from mlpi.checks import (
 )
 from mlpi.checks.actions import NOTIFY_JOB, Actions, Mailing
 from mlpi.checks.checkpoints import CHECK_JOB, Checkpoints
-from mlpi.checks.datasets import PROFILE_JOB, Datasets
+from mlpi.checks.datasets import Datasets
 from mlpi.checks.docs import DOCS_JOB, DataDocs
 from mlpi.checks.files import FileStore, Roots
 from mlpi.checks.models import CheckState
+from mlpi.checks.runs import Runs
+from mlpi.checks.sources import Sources
 from mlpi.checks.suites import Suites
+from mlpi.checks.versions import PROFILE_JOB, Versions
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
@@ -48,15 +51,18 @@ class Checks:
         settings = house.settings
         vault = Vault(settings.home)
         self._uploads = Uploads(settings.home / "uploads")
-        self.datasets = Datasets(
-            house.db,
+        self.sources = Sources(
+            FileStore(settings.home / "datasets"), Roots(settings.data_folders), vault
+        )
+        self.versions = Versions(
             house.audit,
             house.clock,
             room.jobs,
-            files=FileStore(settings.home / "datasets"),
-            roots=Roots(settings.data_folders),
-            vault=vault,
+            self.sources,
             memory_bytes=settings.data_memory_mb * 2**20,
+        )
+        self.datasets = Datasets(
+            house.db, house.audit, house.clock, room.jobs, self.sources, self.versions
         )
         self.suites = Suites(house.db, house.audit, house.clock)
         self.actions = Actions(
@@ -66,8 +72,15 @@ class Checks:
             mailing=Mailing(settings.smtp_url or "", settings.smtp_from),
             base_url=settings.own_url,
         )
+        self.runs = Runs(house.clock, self.sources, self.versions, self.actions)
         self.checkpoints = Checkpoints(
-            house.db, house.audit, house.clock, room.jobs, self.datasets, self.actions
+            house.db,
+            house.audit,
+            house.clock,
+            room.jobs,
+            self.sources.roots,
+            self.versions,
+            self.actions,
         )
         self.docs = DataDocs(house.db, room.jobs, settings.home / "checks" / "docs")
         for kind in self._kinds():
@@ -92,9 +105,9 @@ class Checks:
                 "Profile a dataset",
                 family=FAMILY,
                 preload=PRELOAD,
-                resolve=self.datasets.resolve_profile,
-                on_success=self.datasets.keep_profile,
-                on_failure=self.datasets.note_profile_failure,
+                resolve=self.versions.resolve_profile,
+                on_success=self.versions.keep_profile,
+                on_failure=self.versions.note_profile_failure,
             ),
             JobKind(
                 CHECK_JOB,
@@ -102,9 +115,9 @@ class Checks:
                 "Run a checkpoint",
                 family=FAMILY,
                 preload=PRELOAD,
-                resolve=self.checkpoints.resolve,
-                on_success=self.checkpoints.keep,
-                on_failure=self.checkpoints.note_failure,
+                resolve=self.runs.resolve,
+                on_success=self.runs.keep,
+                on_failure=self.runs.note_failure,
                 check=self.checkpoints.checked_params,
             ),
             JobKind(

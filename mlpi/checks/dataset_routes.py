@@ -20,6 +20,7 @@ from mlpi.web.render import back_to, is_htmx, render, workspace_of
 
 Text = Annotated[str, Form()]
 PAGE_ROWS = 50
+FORM = {"kind": "file", "name": "", "pattern": "", "table": "", "query": ""}
 
 
 def router(datasets: Datasets, uploads: Uploads, checkpoints: Checkpoints) -> APIRouter:
@@ -42,7 +43,7 @@ def router(datasets: Datasets, uploads: Uploads, checkpoints: Checkpoints) -> AP
             stored_bytes=datasets.size_bytes(workspace),
             roots=datasets.roots.folders,
             error=error,
-            form=form or {},
+            form={**FORM, **(form or {})},
         )
 
     @pages.get("/checks/datasets")

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from mlpi.auth.audit import Actor, Audit
-from mlpi.auth.vault import Vault
 from mlpi.checks import options, store
-from mlpi.checks.files import FileStore, Roots, format_of
+from mlpi.checks.files import Roots, format_of
+from mlpi.checks.lookups import find_dataset, find_version
 from mlpi.checks.models import Dataset, DatasetKind, DatasetVersion, VersionState
 from mlpi.checks.names import checked_name
-from mlpi.checks.source import SQL, Source
+from mlpi.checks.source import SQL
+from mlpi.checks.sources import Sources
+from mlpi.checks.versions import PROFILE_JOB, Versions
 from mlpi.clock import Clock
 from mlpi.db import Database, IntegrityError, Session
 from mlpi.errors import Conflict, Invalid, NotFound
 from mlpi.jobs.models import Job
-from mlpi.jobs.service import Jobs, Wish
+from mlpi.jobs.service import Jobs
 from mlpi.jobs.store import Filter
 from mlpi.uploads import Arrived
-
-PROFILE_JOB = "dataset-profile"
-SQL_SCHEMES = ("sqlite", "postgresql", "duckdb")
-# Called in the transaction that adds a version.
-OnVersion = Callable[[Session, Dataset, DatasetVersion, Actor], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +42,20 @@ class Datasets:
         audit: Audit,
         clock: Clock,
         jobs: Jobs,
-        *,
-        files: FileStore,
-        roots: Roots,
-        vault: Vault,
-        memory_bytes: int,
+        sources: Sources,
+        versions: Versions,
     ) -> None:
         self._db = db
         self._audit = audit
         self._clock = clock
         self._jobs = jobs
-        self._files = files
-        self.roots = roots
-        self._vault = vault
-        self.memory_bytes = memory_bytes
-        self.on_version: list[OnVersion] = []
+        self._sources = sources
+        self._versions = versions
+
+    @property
+    def roots(self) -> Roots:
+        """Folders of the server that may be read."""
+        return self._sources.roots
 
     # --- looking
 
@@ -140,7 +133,7 @@ class Datasets:
         name = checked_name(name, "a dataset")
         kind = format_of(file_name)
         reading = options.checked(reading or {})
-        self._files.keep(workspace, arrived)
+        self._sources.files.keep(workspace, arrived)
         with self._db.write() as session:
             dataset = store.dataset(session, workspace, name)
             if dataset is None:
@@ -151,7 +144,7 @@ class Datasets:
                 raise Conflict(f"{name!r} is no dataset of files.", field="name")
             elif reading:
                 dataset.options = reading
-            version = self._note(
+            version = self._versions.note(
                 session,
                 dataset,
                 arrived.sha256,
@@ -179,14 +172,14 @@ class Datasets:
         """
         name = checked_name(name, "a dataset")
         reading = options.checked(reading or {})
-        format_of(self.roots.newest(pattern).name)
+        format_of(self._sources.roots.newest(pattern).name)
         try:
             with self._db.write() as session:
                 place = {"pattern": pattern.strip()}
                 dataset = self._add(
                     session, workspace, name, DatasetKind.PATH, reading, place, actor=actor
                 )
-                self._enqueue_profile(session, dataset, None, actor)
+                self._versions.enqueue_profile(session, dataset, None, actor)
         except IntegrityError:
             raise _taken(name) from None
         self._jobs.dispatcher.wake()
@@ -204,7 +197,7 @@ class Datasets:
     ) -> Dataset:
         """A dataset of another database's table or query. Raises Invalid, Conflict."""
         name = checked_name(name, "a dataset")
-        shown = self._checked_url(url)
+        shown = self._sources.checked_url(url)
         table, query = table.strip(), query.strip().rstrip(";").strip()
         if bool(table) == bool(query):
             raise Invalid("Name a table or write a query, one of the two.", field="table")
@@ -217,7 +210,7 @@ class Datasets:
                     DatasetKind.SQL,
                     {},
                     {"url": shown, "table": table, "query": query},
-                    sealed_url=self._vault.seal(url.strip()),
+                    sealed_url=self._sources.vault.seal(url.strip()),
                     actor=actor,
                 )
                 version = DatasetVersion(
@@ -231,7 +224,7 @@ class Datasets:
                     state=VersionState.PROFILING,
                 )
                 store.put(session, version, at=self._clock())
-                self._enqueue_profile(session, dataset, version, actor)
+                self._versions.enqueue_profile(session, dataset, version, actor)
         except IntegrityError:
             raise _taken(name) from None
         self._jobs.dispatcher.wake()
@@ -244,7 +237,7 @@ class Datasets:
             version = store.numbered(session, dataset.id, None)
             if version is None and dataset.kind == DatasetKind.FILE:
                 raise NotFound(f"{dataset.name!r} has no version to look at.")
-            job = self._enqueue_profile(
+            job = self._versions.enqueue_profile(
                 session, dataset, None if dataset.kind == DatasetKind.PATH else version, actor
             )
         self._jobs.dispatcher.wake()
@@ -271,7 +264,7 @@ class Datasets:
                 dataset.options = chosen
                 newest = store.numbered(session, dataset.id, None)
                 if newest is not None:
-                    self._enqueue_profile(session, dataset, newest, actor)
+                    self._versions.enqueue_profile(session, dataset, newest, actor)
             self._audit.record(session, actor, "dataset_changed", dataset.name, workspace)
         self._jobs.dispatcher.wake()
 
@@ -304,103 +297,6 @@ class Datasets:
         self._drop_files(workspace, {version.sha256})
         return dataset
 
-    # --- for workers
-
-    def source(self, session: Session, dataset: Dataset, version: DatasetVersion | None) -> Source:
-        """How a worker reads a version; None is the newest there is.
-
-        Raises NotFound, Invalid.
-        """
-        if dataset.kind == DatasetKind.SQL:
-            return Source(
-                SQL,
-                url=self._vault.open(dataset.sealed_url),
-                table=dataset.location["table"],
-                query=dataset.location["query"],
-            )
-        if dataset.kind == DatasetKind.PATH and version is None:
-            return self.source_of_pattern(dataset.location["pattern"], dataset.options)
-        version = version or find_version(session, dataset, None)
-        path = version.path or str(self._files.path(dataset.workspace, version.sha256))
-        return Source(version.format, path=path, options=dataset.options)
-
-    def source_of_pattern(self, pattern: str, reading: Mapping[str, Any]) -> Source:
-        """How a worker reads the newest file of a pattern. Raises Invalid, NotFound."""
-        path = self.roots.newest(pattern)
-        return Source(format_of(path.name), path=str(path), options=dict(reading))
-
-    def resolve_profile(self, session: Session, job: Job) -> dict[str, Any]:
-        """What the profiling worker is given."""
-        dataset = find_dataset(session, job.workspace, int(job.params["dataset_id"]))
-        version_id = job.params["version_id"]
-        version = session.get(DatasetVersion, version_id) if version_id else None
-        if version_id and version is None:
-            raise NotFound("The version was removed.")
-        source = self.source(session, dataset, version)
-        wants_hash = dataset.kind == DatasetKind.PATH
-        return {
-            "source": source.as_params(),
-            "wants_hash": wants_hash,
-            "memory_bytes": self.memory_bytes,
-        }
-
-    def keep_profile(self, session: Session, job: Job, result: Mapping[str, Any]) -> Any:
-        """Store what the worker found; a file in place that is new becomes a version."""
-        dataset = find_dataset(session, job.workspace, int(job.params["dataset_id"]))
-        version_id = job.params["version_id"]
-        if dataset.kind == DatasetKind.PATH:
-            version: DatasetVersion | None = self.note_file(
-                session, dataset, result["file"], actor=Actor(job.actor), profiles=False
-            )
-        else:
-            version = session.get(DatasetVersion, version_id)
-        if version is None:
-            return {"removed": True}
-        profile = result["profile"]
-        version.state = VersionState.READY
-        version.error = ""
-        version.job_id = job.id
-        version.row_count = profile["row_count"]
-        version.columns = [[column["name"], column["type"]] for column in profile["columns"]]
-        version.profile = profile
-        version.preview = result["preview"]
-        version.profiled_at = self._clock()
-        return {"dataset": dataset.name, "version": version.number, "rows": version.row_count}
-
-    def note_profile_failure(self, session: Session, job: Job) -> None:
-        """A version that could not be read says why."""
-        version = session.get(DatasetVersion, job.params["version_id"] or 0)
-        if version is not None:
-            version.state = VersionState.FAILED
-            version.error = job.error or f"The job was {job.state}."
-
-    def note_file(
-        self,
-        session: Session,
-        dataset: Dataset,
-        file: Mapping[str, Any],
-        *,
-        actor: Actor,
-        profiles: bool = True,
-    ) -> DatasetVersion:
-        """The version that a file in place is, by its hash; a new one if it was not seen yet.
-
-        file: {"path", "sha256", "size_bytes"}. The wish to profile it is in the same transaction.
-        """
-        path = str(file["path"])
-        return self._note(
-            session,
-            dataset,
-            str(file["sha256"]),
-            int(file["size_bytes"]),
-            file_name=path.rsplit("/", 1)[-1],
-            kind=format_of(path),
-            path=path,
-            origin={"by": "path"},
-            actor=actor,
-            profiles=profiles,
-        )
-
     # --- inside
 
     def _add(
@@ -429,77 +325,6 @@ class Datasets:
         self._audit.record(session, actor, "dataset_added", name, workspace)
         return dataset
 
-    def _note(
-        self,
-        session: Session,
-        dataset: Dataset,
-        sha256: str,
-        size_bytes: int,
-        *,
-        file_name: str,
-        kind: str,
-        origin: dict[str, Any],
-        actor: Actor,
-        path: str = "",
-        profiles: bool = True,
-    ) -> DatasetVersion:
-        known = store.by_hash(session, dataset.id, sha256)
-        if known is not None:
-            return known
-        version = DatasetVersion(
-            dataset_id=dataset.id,
-            number=store.next_number(session, dataset.id),
-            sha256=sha256,
-            size_bytes=size_bytes,
-            file_name=file_name[:255],
-            format=kind,
-            path=path,
-            origin=origin,
-            columns=[],
-            actor=actor.name,
-            state=VersionState.PROFILING,
-        )
-        store.put(session, version, at=self._clock())
-        what = f"{dataset.name} version {version.number}"
-        self._audit.record(session, actor, "dataset_version_added", what, dataset.workspace)
-        if profiles:
-            self._enqueue_profile(session, dataset, version, actor)
-        for tell in self.on_version:
-            tell(session, dataset, version, actor)
-        return version
-
-    def _enqueue_profile(
-        self, session: Session, dataset: Dataset, version: DatasetVersion | None, actor: Actor
-    ) -> Job:
-        number = f" version {version.number}" if version and dataset.kind != DatasetKind.SQL else ""
-        wish = Wish(
-            PROFILE_JOB,
-            dataset.workspace,
-            {"dataset_id": dataset.id, "version_id": version.id if version else None},
-            title=f"Profile {dataset.name}{number}",
-        )
-        job = self._jobs.enqueue_in(session, wish, actor=actor)
-        if version is not None:
-            version.state = VersionState.PROFILING
-            version.job_id = job.id
-        return job
-
-    def _checked_url(self, url: str) -> str:
-        """The URL as it may be shown. Raises Invalid, without what might be a password."""
-        known = ", ".join(f"{scheme}://…" for scheme in SQL_SCHEMES)
-        try:
-            parsed = make_url(url.strip())
-        except (ArgumentError, ValueError):
-            raise Invalid(
-                "This is not the URL of a database.", advice=f"Use {known}.", field="url"
-            ) from None
-        scheme = parsed.get_backend_name()
-        if scheme not in SQL_SCHEMES:
-            raise Invalid(f"{scheme!r} is not supported.", advice=f"Use {known}.", field="url")
-        if scheme != "postgresql":
-            self.roots.check_file(parsed.database or "")
-        return parsed.render_as_string(hide_password=True)
-
     def _drop_files(self, workspace: str, hashes: set[str]) -> None:
         """Remove contents that no version has any more; after the commit, so that none is lost."""
         with self._db.read() as session:
@@ -507,37 +332,7 @@ class Datasets:
                 one for one in hashes if one and not store.is_content_used(session, workspace, one)
             ]
         for sha256 in unused:
-            self._files.remove(workspace, sha256)
-
-
-def find_dataset(session: Session, workspace: str, key: int | str) -> Dataset:
-    """A dataset by id or name. Raises NotFound."""
-    found = store.dataset(session, workspace, key)
-    if found is None:
-        shown = f"number {key}" if isinstance(key, int) else repr(key[:100])
-        raise NotFound(f"There is no dataset {shown} in this workspace.", field="dataset")
-    return found
-
-
-def find_version(session: Session, dataset: Dataset, number: int | None) -> DatasetVersion:
-    """A version by its number, or the newest. Raises NotFound."""
-    found = store.numbered(session, dataset.id, number)
-    if found is None:
-        which = f"version {number}" if number is not None else "version yet"
-        raise NotFound(f"{dataset.name!r} has no {which}.", field="version")
-    return found
-
-
-def split_reference(text: str) -> tuple[str, int | None]:
-    """ "wine@3" is version 3 of wine, "wine" its newest. Raises Invalid."""
-    name, at, number = text.rpartition("@")
-    if not at:
-        return text, None
-    if not number.isdecimal():
-        raise Invalid(
-            f"{text[:120]!r} names no version.", advice="Write NAME or NAME@3.", field="dataset"
-        )
-    return name, int(number)
+            self._sources.files.remove(workspace, sha256)
 
 
 def _taken(name: str) -> Conflict:

@@ -58,6 +58,7 @@ class Trend:
     points: list[Point]
     least: float | None
     most: float | None
+    unit: str = ""
 
 
 def verdicts(result: Mapping[str, Any], profile: Mapping[str, Any] | None) -> list[Verdict]:
@@ -90,7 +91,8 @@ def trends(runs: Sequence[Validation], expectations: Sequence[Mapping[str, Any]]
             if one["value"] is not None or not values
         ]
         subject, phrase = _words(expectation)
-        found.append(Trend(key, subject, phrase, points, least, most))
+        unit = next((one["unit"] for _, one in seen if one.get("unit")), "")
+        found.append(Trend(key, subject, phrase, points, least, most, unit))
     return found
 
 

@@ -14,12 +14,14 @@ from sqlalchemy import select
 from mlpi.auth.audit import Actor
 from mlpi.auth.vault import Vault
 from mlpi.checks import store
-from mlpi.checks.checkpoints import Checkpoints, Draft, judge
+from mlpi.checks.checkpoints import Checkpoints, Draft
 from mlpi.checks.component import Checks
-from mlpi.checks.datasets import Datasets, split_reference
+from mlpi.checks.datasets import Datasets
 from mlpi.checks.files import Roots, format_of
+from mlpi.checks.lookups import split_reference
 from mlpi.checks.models import Checkpoint, CheckState, DatasetVersion, Delivery
 from mlpi.checks.options import checked
+from mlpi.checks.runs import judge
 from mlpi.errors import Conflict, Invalid, NotFound
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
@@ -94,10 +96,10 @@ class Room:
         }
         with self.house.db.write() as session:
             mine = session.get_one(Job, job.id)
-            self.checkpoints.resolve(session, mine)
+            self.checks.runs.resolve(session, mine)
             answer = {"result": result, "figures": {"wall_s": 0.1}, "file": None}
             mine.state = JobState.SUCCEEDED
-            self.checkpoints.keep(session, mine, answer)
+            self.checks.runs.keep(session, mine, answer)
 
     def deliveries(self) -> list[Delivery]:
         with self.house.db.read() as session:
@@ -152,16 +154,16 @@ def test_a_profile_is_kept_and_a_failure_says_why(room: Room) -> None:
     (job,) = room.queued("dataset-profile")
     with room.house.db.write() as session:
         mine = session.get_one(Job, job.id)
-        params = room.datasets.resolve_profile(session, mine)
+        params = room.checks.versions.resolve_profile(session, mine)
         assert params["source"]["format"] == "csv"
         mine.state, mine.error = JobState.FAILED, "line 3 has 2 fields"
-        room.datasets.note_profile_failure(session, mine)
+        room.checks.versions.note_profile_failure(session, mine)
     found = room.datasets.version(LAB, version.id)[1]
     assert (found.state, found.error) == ("failed", "line 3 has 2 fields")
     with room.house.db.write() as session:
         mine = session.get_one(Job, job.id)
         answer = {"profile": PROFILE, "preview": {"columns": ["a"], "rows": [[1]]}, "file": None}
-        room.datasets.keep_profile(session, mine, answer)
+        room.checks.versions.keep_profile(session, mine, answer)
     found = room.datasets.version(LAB, version.id)[1]
     assert (found.state, found.error, found.row_count) == ("ready", "", 2)
     assert found.columns == [["a", "BIGINT"]]
@@ -202,7 +204,7 @@ def test_a_password_of_a_database_is_shown_to_nobody(small: Room) -> None:
     (job,) = small.queued("dataset-profile")
     assert "hunter2" not in str(job.params)
     with small.house.db.read() as session:
-        source = small.datasets.source(session, found, None)
+        source = small.checks.sources.of(session, found, None)
     assert source.url == "postgresql://ana:hunter2@db:5432/shop"
     assert "hunter2" not in repr(source)
 
@@ -421,9 +423,9 @@ def test_a_run_that_finds_nothing_out_is_an_error_and_shuts_the_gate(room: Room)
     job = room.checkpoints.run(LAB, "nightly", actor=ANA)
     with room.house.db.write() as session:
         mine = session.get_one(Job, job.id)
-        room.checkpoints.resolve(session, mine)
+        room.checks.runs.resolve(session, mine)
         mine.state, mine.error = JobState.LOST, "its worker was killed"
-        room.checkpoints.note_failure(session, mine)
+        room.checks.runs.note_failure(session, mine)
     is_open, reason, run = room.checkpoints.gate(LAB, "nightly")
     assert (is_open, run is not None and run.state) == (False, CheckState.ERROR)
     assert reason.endswith("its worker was killed")
@@ -436,7 +438,7 @@ def test_a_cancelled_run_tells_nobody(room: Room) -> None:
     with room.house.db.write() as session:
         mine = session.get_one(Job, job.id)
         mine.state = JobState.CANCELLED
-        room.checkpoints.note_failure(session, mine)
+        room.checks.runs.note_failure(session, mine)
     found = room.checkpoints.get(LAB, "nightly")
     assert (found.state, found.is_alerting) == (CheckState.NEW, False)
 
