@@ -27,8 +27,11 @@ ARTIFACT_CSP = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' data:; "
     "style-src 'unsafe-inline' data:; img-src data: blob:; font-src data:; media-src data: blob:"
 )
+# A page made by somebody else's templates around somebody's data: nothing in it runs.
+DOCUMENT_CSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 _ARTIFACT_WORDS = ("artifact",)
+_DOCUMENTS = frozenset({"/checks/runs/{run_id}/docs"})
 
 
 def serves_artifacts(row: Row) -> bool:
@@ -46,7 +49,8 @@ def security_headers(send: Send, row: Row | None) -> Callable[[Message], Awaitab
     if row is not None and serves_artifacts(row):
         extra.append((b"content-security-policy", ARTIFACT_CSP.encode()))
     elif is_own:
-        extra.append((b"content-security-policy", OWN_CSP.encode()))
+        policy = DOCUMENT_CSP if row is not None and row.pattern in _DOCUMENTS else OWN_CSP
+        extra.append((b"content-security-policy", policy.encode()))
         extra.append((b"x-frame-options", b"DENY"))
     else:
         extra.append((b"content-security-policy", MLFLOW_CSP.encode()))

@@ -12,8 +12,9 @@ from starlette.types import ASGIApp
 from mlpi.auth.roles import Principal
 from mlpi.auth.vault import Vault
 from mlpi.checks import (
-    api,
+    checkpoint_api,
     checkpoint_routes,
+    dataset_api,
     dataset_routes,
     run_routes,
     suite_api,
@@ -90,10 +91,11 @@ class Checks:
                 self.checkpoints, self.datasets, self.suites, room.schedules, self.actions
             ),
             run_routes.router(self.checkpoints, self.datasets, self.docs),
-            dataset_routes.router(self.datasets, self._uploads, self.checkpoints),
+            dataset_routes.router(self.datasets, self._uploads, self.checkpoints, self.suites),
             suite_routes.router(self.suites, self.datasets),
             suite_api.router(self.suites),
-            api.router(self.datasets, self.checkpoints, self._uploads),
+            checkpoint_api.router(self.checkpoints, self.datasets),
+            dataset_api.router(self.datasets, self._uploads),
         )
         self._missing = [name for name in ("duckdb", "great_expectations") if not find_spec(name)]
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi.responses import RedirectResponse
 
 from mlpi.auth.requests import actor_of
 from mlpi.checks import options
 from mlpi.checks.checkpoints import Checkpoints
 from mlpi.checks.datasets import Datasets
 from mlpi.checks.models import Dataset, DatasetKind
+from mlpi.checks.suites import Suites
 from mlpi.errors import Invalid, MlpiError
 from mlpi.uploads import BLOCK_BYTES, Arrived, Uploads, digest, plain_name
-from mlpi.web.render import back_to, is_htmx, render, workspace_of
+from mlpi.web.render import back_to, here, is_htmx, principal_of, render, workspace_of
 
 Text = Annotated[str, Form()]
 PAGE_ROWS = 50
 FORM = {"kind": "file", "name": "", "pattern": "", "table": "", "query": ""}
 
 
-def router(datasets: Datasets, uploads: Uploads, checkpoints: Checkpoints) -> APIRouter:
+def router(
+    datasets: Datasets, uploads: Uploads, checkpoints: Checkpoints, suites: Suites
+) -> APIRouter:
     """Everything under /checks/datasets."""
     pages = APIRouter(include_in_schema=False)
 
@@ -51,11 +56,13 @@ def router(datasets: Datasets, uploads: Uploads, checkpoints: Checkpoints) -> AP
         return listing(request)
 
     _add_forms(pages, datasets, uploads, listing)
-    _add_pages_of_one(pages, datasets, checkpoints)
+    _add_pages_of_one(pages, datasets, checkpoints, suites)
     return pages
 
 
-def _add_pages_of_one(pages: APIRouter, datasets: Datasets, checkpoints: Checkpoints) -> None:
+def _add_pages_of_one(
+    pages: APIRouter, datasets: Datasets, checkpoints: Checkpoints, suites: Suites
+) -> None:
     """What concerns a single dataset."""
 
     def detail(
@@ -145,6 +152,19 @@ def _add_pages_of_one(pages: APIRouter, datasets: Datasets, checkpoints: Checkpo
             return detail(request, datasets.get(workspace, dataset_id), None, 422, error)
         return back_to(request, "/checks/datasets")
 
+    @pages.post("/checks/datasets/versions/{version_id}/propose")
+    def propose(request: Request, version_id: int) -> Response:
+        """A new suite, and the page on which its expectations are chosen."""
+        workspace = workspace_of(request)
+        found, _ = datasets.version(workspace, version_id)
+        taken = {row.suite.name for row in suites.page(workspace)}
+        name = next(one for one in _names(found.name) if one not in taken)
+        made = suites.add(workspace, name, actor=actor_of(request))
+        page = here(
+            principal_of(request), f"/checks/suites/{made.id}/propose", version_id=str(version_id)
+        )
+        return RedirectResponse(page, 303)
+
     @pages.post("/checks/datasets/versions/{version_id}/remove")
     def remove_version(request: Request, version_id: int) -> Response:
         found = datasets.remove_version(workspace_of(request), version_id, actor=actor_of(request))
@@ -210,6 +230,12 @@ def _kept(file: UploadFile) -> Arrived:
             target.write(block)
     path = Path(target.name)
     return Arrived(path, *digest(path))
+
+
+def _names(name: str) -> Iterator[str]:
+    """A name, and what to take when it is taken."""
+    yield name
+    yield from (f"{name[:90]} ({number})" for number in count(2))
 
 
 def _shown(reading: dict[str, Any]) -> dict[str, str]:

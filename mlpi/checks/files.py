@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -46,7 +47,17 @@ class FileStore:
         return target
 
     def remove(self, workspace: str, sha256: str) -> None:
-        self.path(workspace, sha256).unlink(missing_ok=True)
+        """Remove a content, and its folder when that was the last in it."""
+        path = self.path(workspace, sha256)
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
+
+    def drop_if_empty(self, workspace: str) -> None:
+        """Remove a workspace's folders where nothing is in them any more."""
+        with suppress(OSError):
+            (self._folder / workspace / "files").rmdir()
+            (self._folder / workspace).rmdir()
 
 
 class Roots:

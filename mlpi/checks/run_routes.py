@@ -46,10 +46,8 @@ def router(checkpoints: Checkpoints, datasets: Datasets, docs: DataDocs) -> APIR
 
     @pages.get("/checks/runs/{run_id}/docs")
     def data_docs(request: Request, run_id: int) -> Response:
-        # The page comes from elsewhere's templates and holds somebody's data: nothing in it runs.
-        policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
-        page = docs.page(workspace_of(request), run_id)
-        return HTMLResponse(page, headers={"Content-Security-Policy": policy})
+        # The door gives this row a policy under which nothing in the page runs.
+        return HTMLResponse(docs.page(workspace_of(request), run_id))
 
     @pages.get("/checks/runs/{run_id}/result.json")
     def result(request: Request, run_id: int) -> Response:

@@ -18,7 +18,8 @@ class Source:
     password and is never shown. options, all of them optional: delimiter, quote, encoding,
     has_header, skip_rows, null_values (list), decimal ("." or ","), date_format for text files;
     sheet (name) for Excel; ignore_bad_lines (bool) skips lines that do not parse and counts them.
-    row_limit: rows to read at most, from the first; None reads all.
+    row_limit: rows to read at most, from the first; None reads all. file_name: what people call
+    a file that is stored under its hash, for messages.
     """
 
     format: str
@@ -28,6 +29,7 @@ class Source:
     query: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     row_limit: int | None = None
+    file_name: str = ""
 
     def as_params(self) -> dict[str, Any]:
         """For JSON; of_params is the way back."""
@@ -39,5 +41,5 @@ class Source:
 
     def __repr__(self) -> str:
         """Without the URL, which may hold a password."""
-        place = self.path or self.table or "a query"
+        place = self.file_name or self.path or self.table or "a query"
         return f"Source({self.format}, {place})"

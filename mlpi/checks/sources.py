@@ -43,7 +43,9 @@ class Sources:
             return self.of_pattern(dataset.location["pattern"], dataset.options)
         version = version or find_version(session, dataset, None)
         path = version.path or str(self.files.path(dataset.workspace, version.sha256))
-        return Source(version.format, path=path, options=dataset.options)
+        return Source(
+            version.format, path=path, options=dataset.options, file_name=version.file_name
+        )
 
     def of_pattern(self, pattern: str, reading: Mapping[str, Any]) -> Source:
         """How a worker reads the newest file of a pattern. Raises Invalid, NotFound."""

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def profile(context: JobContext, params: Mapping[str, Any]) -> dict[str, Any]:
     source = Source.of_params(params["source"])
     with _scratch(context) as folder:
         context.progress(0.05, "opening")
-        with open_table(source, folder=folder, memory_bytes=params["memory_bytes"]) as table:
+        with open_table(
+            _named(source, folder), folder=folder / "spill", memory_bytes=params["memory_bytes"]
+        ) as table:
             found = profile_of(
                 table, progress=lambda part, words: context.progress(0.1 + 0.8 * part, words)
             )
@@ -45,7 +48,9 @@ def validate(context: JobContext, params: Mapping[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     with _scratch(context) as folder:
         context.progress(0.02, "opening")
-        with open_table(source, folder=folder, memory_bytes=params["memory_bytes"]) as table:
+        with open_table(
+            _named(source, folder), folder=folder / "spill", memory_bytes=params["memory_bytes"]
+        ) as table:
             result = validate_table(
                 table,
                 params["suite"],
@@ -64,10 +69,21 @@ def _scratch(context: JobContext) -> Iterator[Path]:
     base = context.home / "tmp"
     base.mkdir(exist_ok=True, mode=0o700)
     folder = Path(tempfile.mkdtemp(prefix=f"job{context.job_id}-", dir=base))
+    (folder / "spill").mkdir()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _named(source: Source, folder: Path) -> Source:
+    """The source under the name that people know, which is the one in messages about it."""
+    if not source.file_name or Path(source.path).name == source.file_name:
+        return source
+    link = folder / "in" / source.file_name
+    link.parent.mkdir()
+    link.symlink_to(source.path)
+    return replace(source, path=str(link))
 
 
 def _file_of(source: Source) -> dict[str, Any] | None:

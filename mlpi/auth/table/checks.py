@@ -25,11 +25,13 @@ ROWS = rows(
     viewer GET      /checks/datasets/{dataset_id}/rows
     editor POST     /checks/datasets/{dataset_id}/refresh
     owner  POST     /checks/datasets/{dataset_id}/remove
+    editor POST     /checks/datasets/versions/{version_id}/propose
     owner  POST     /checks/datasets/versions/{version_id}/remove
 
     viewer GET      /api/mlpi/datasets
     editor POST     /api/mlpi/datasets
     viewer GET      /api/mlpi/datasets/{name}
+    editor PATCH    /api/mlpi/datasets/{name}
     owner  DELETE   /api/mlpi/datasets/{name}
     editor PUT      /api/mlpi/datasets/{name}/file
     editor POST     /api/mlpi/datasets/{name}/refresh
