@@ -13,6 +13,7 @@ from mlpi.auth import routes as auth_routes
 from mlpi.auth.middleware import Door
 from mlpi.auth.setup import SetupKey
 from mlpi.auth.table import TABLE
+from mlpi.checks.component import Checks
 from mlpi.component import Component, Components
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
@@ -70,4 +71,5 @@ def create_app(house: House, setup_key: SetupKey | None = None) -> ASGIApp:
 
 
 def _components(house: House) -> list[Component]:
-    return [Tracking(house), JobsRoom(house)]
+    jobs = JobsRoom(house)
+    return [Tracking(house), Checks(house, jobs), jobs]

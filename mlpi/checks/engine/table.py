@@ -34,6 +34,7 @@ class Table:
     relation: str
     columns: tuple[Column, ...]
     skipped_lines: int = 0
+    warnings: tuple[str, ...] = ()  # what a person should know of how it was read
 
     def column(self, name: str) -> Column | None:
         return next((one for one in self.columns if one.name == name), None)
