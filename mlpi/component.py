@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
@@ -58,6 +58,36 @@ class Card:
     template: str
     context: dict[str, object]
     is_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A component's sign in the header of every page.
+
+    count: what is going on, shown when above 0. alarm: what went wrong, in words; a red dot.
+    refresh: the address that answers with the sign alone; asked while there is a count.
+    """
+
+    name: str
+    href: str
+    icon: str
+    count: int
+    label: str
+    refresh: str
+    alarm: str = ""
+
+    @property
+    def is_shown(self) -> bool:
+        return self.count > 0 or bool(self.alarm)
+
+
+@runtime_checkable
+class Badged(Protocol):
+    """A component that also has a sign in the header."""
+
+    def badge(self, principal: Principal) -> Badge | None:
+        """Its sign for this principal's workspace; one cheap query, for it is on every page."""
+        ...
 
 
 class Component(Protocol):
@@ -131,6 +161,20 @@ class Components:
                 log.exception("no card", extra={"action": "card_failed", "room": component.name})
             else:
                 found += [card] if card else []
+        return found
+
+    def badges(self, principal: Principal) -> list[Badge]:
+        """The signs in the header. One that cannot be read is left out; the page stands."""
+        found = []
+        for component in self.all:
+            if not isinstance(component, Badged):
+                continue
+            try:
+                badge = component.badge(principal)
+            except Exception:
+                log.exception("no badge", extra={"action": "badge_failed", "room": component.name})
+            else:
+                found += [badge] if badge else []
         return found
 
     def hits(self, principal: Principal, words: str) -> list[Hit]:

@@ -39,7 +39,12 @@ log = logging.getLogger(__name__)
 WORKSPACE = "demo"
 DESCRIPTION = "Real models, trained on the data that comes with scikit-learn (mlpi demo)"
 # Which component has a part in the demo, and where.
-PARTS = {"tracking": "mlpi.tracking.demo"}
+# Jobs are the last: what other parts queue in the workspace is theirs to make and to remove.
+PARTS = {
+    "tracking": "mlpi.tracking.demo",
+    "checks": "mlpi.checks.demo",
+    "jobs": "mlpi.jobs.demo",
+}
 READY_S = 300  # MLflow's first start on a slow SD card
 POLL_S = 0.25
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -17,11 +17,16 @@ from mlpi.web.render import workspace_of
 
 
 class JobIn(BaseModel):
+    """What to run. Limits left out are the kind's."""
+
     kind: str
     params: dict[str, Any] = {}
     title: str = ""
     priority: int = Field(0, ge=-100, le=100, description="Higher goes first.")
     idempotency_key: str | None = Field(None, max_length=200)
+    cpus: int | None = Field(None, ge=1, le=1024, description="CPUs it keeps busy.")
+    memory_bytes: int | None = Field(None, ge=2**20, description="More than this ends it.")
+    timeout_s: float | None = Field(None, gt=0, le=7 * 86400, description="Longer ends it.")
 
 
 class JobOut(BaseModel):
@@ -36,6 +41,9 @@ class JobOut(BaseModel):
     priority: int
     attempt: int
     max_attempts: int
+    cpus: int
+    memory_bytes: int | None
+    timeout_s: float | None
     fraction: float | None
     message: str
     counters: dict[str, float]
@@ -46,6 +54,17 @@ class JobOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class PaceOut(BaseModel):
+    """Seconds; median and 95th percentile are those of the successes, null when there is none."""
+
+    kind: str
+    count: int = Field(description="Jobs that ended, cancelled ones not counted.")
+    failed: int
+    median_s: float | None
+    p95_s: float | None
+    longest_s: float
 
 
 class LogOut(BaseModel):
@@ -85,11 +104,18 @@ def router(jobs: Jobs, schedules: Schedules) -> APIRouter:
         state: Annotated[list[JobState] | None, Query()] = None,
         kind: str = "",
         q: str = "",
+        who: str = "",
+        since: datetime | None = None,
         before: int | None = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> list[JobOut]:
-        """Jobs of the current workspace, newest first; before is the id to go on from."""
-        only = Filter(states=state or (), kind=kind, words=q)
+        """Jobs of the current workspace, newest first; before is the id to go on from.
+
+        q: words of title or error. since: made then or later; without a zone it is UTC.
+        """
+        if since is not None and since.tzinfo is None:
+            since = since.replace(tzinfo=UTC)
+        only = Filter(states=state or (), kind=kind, words=q, actor=who, since=since)
         found = jobs.page(workspace_of(request), only, before_id=before, limit=limit)
         return [_job(one) for one in found]
 
@@ -103,8 +129,17 @@ def router(jobs: Jobs, schedules: Schedules) -> APIRouter:
             title=body.title,
             priority=body.priority,
             idempotency_key=body.idempotency_key,
+            cpus=body.cpus,
+            memory_bytes=body.memory_bytes,
+            timeout_s=body.timeout_s,
         )
         return _job(jobs.enqueue(wish, actor=actor_of(request)))
+
+    @api.get("/jobs/durations")
+    def durations(request: Request) -> list[PaceOut]:
+        """How long each kind of job took in the last seven days, among the newest 5,000."""
+        found = jobs.paces(workspace_of(request))
+        return [PaceOut.model_validate(one, from_attributes=True) for one in found]
 
     @api.get("/jobs/{job_id}")
     def job(request: Request, job_id: int) -> JobOut:

@@ -24,9 +24,10 @@ class Channel:
     def fileno(self) -> int:
         return self._end.fileno()
 
-    def send(self, message: Message) -> None:
-        """Send one message whole. Raises OSError when the other end is gone."""
-        self._end.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+    def send(self, *messages: Message) -> None:
+        """Send messages whole. Raises OSError when the other end is gone."""
+        lines = [json.dumps(message, separators=(",", ":")) + "\n" for message in messages]
+        self._end.sendall("".join(lines).encode())
 
     def receive(self) -> Message | None:
         """Wait for one message; None when the other end is gone."""

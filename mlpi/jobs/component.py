@@ -10,13 +10,14 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
-from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.component import Badge, Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.jobs import api, routes
 from mlpi.jobs.dispatcher import Dispatcher
 from mlpi.jobs.kinds import JobKind, Kinds
 from mlpi.jobs.local import Limits, LocalRunner
 from mlpi.jobs.models import JobState
+from mlpi.jobs.routes import badge_of
 from mlpi.jobs.runner import Runner
 from mlpi.jobs.schedules import Schedules
 from mlpi.jobs.service import Jobs
@@ -84,6 +85,9 @@ class JobsRoom:
             "runner": self.runner.status(),
         }
         return Card("jobs/_card.html", context)
+
+    def badge(self, principal: Principal) -> Badge | None:
+        return badge_of(self.jobs, principal.workspace) if principal.workspace else None
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
         if principal.workspace is None:

@@ -23,6 +23,7 @@ class JobContext:
     home: Path
     attempt: int
     send: Callable[[Message], None]
+    cpus: int = 1  # how many it may keep busy; numeric libraries have been told already
     _last_sent: float = field(default=0.0, repr=False)
     _counters: dict[str, float] = field(default_factory=dict, repr=False)
 

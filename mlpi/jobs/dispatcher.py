@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 
 from mlpi.clock import Clock
 from mlpi.db import Database
-from mlpi.errors import MlpiError
-from mlpi.jobs import store
+from mlpi.errors import DiskFull, MlpiError
+from mlpi.jobs import output, store
 from mlpi.jobs.kinds import Kinds
-from mlpi.jobs.models import Job, JobState
+from mlpi.jobs.models import Claimed, Job, JobState
 from mlpi.jobs.runner import (
     Cancelled,
     Died,
@@ -97,11 +97,13 @@ class Dispatcher:
         self._renewed_at = self._progress_at = clock()
         self._swept_at = clock() - timedelta(seconds=LEASE_S)
         self._is_brisk = False
+        self._is_stuck = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Take over what an earlier life left behind, and begin."""
         self._logs.mkdir(parents=True, exist_ok=True)
+        output.sweep(self._logs)
         self._recover()
         self._woken.set()
         self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
@@ -125,8 +127,9 @@ class Dispatcher:
 
     def wake(self) -> None:
         """There may be something to claim or to cancel. From any thread."""
-        self._woken.set()
-        self._runner.wake()
+        if not self._woken.is_set():  # otherwise it looks soon anyway
+            self._woken.set()
+            self._runner.wake()
 
     def live(self, job_id: int) -> Progressed | None:
         """The newest progress of a running job. From any thread."""
@@ -143,14 +146,25 @@ class Dispatcher:
             self._absorb(self._runner.wait(self._patience_s()))
             try:
                 self._turn()
-            except SQLAlchemyError:
-                log.exception("jobs cannot be written", extra={"action": "jobs_not_written"})
+            except (SQLAlchemyError, DiskFull) as error:
+                self._say_stuck(error)
                 self._stopping.wait(RETRY_WRITE_S)
+            else:
+                self._is_stuck = False
         self._runner.stop()
+        output.sweep(self._logs)
         try:
             self._hand_over()
-        except SQLAlchemyError:
+        except (SQLAlchemyError, DiskFull):
             log.exception("jobs not handed over", extra={"action": "jobs_not_written"})
+
+    def _say_stuck(self, error: Exception) -> None:
+        """Once for each time; it is tried again every few seconds, and the log's disk is full."""
+        if not self._is_stuck:
+            self._is_stuck = True
+            trace = None if isinstance(error, DiskFull) else error
+            words = "jobs cannot be written, and are kept until they can: %s"
+            log.error(words, error, exc_info=trace, extra={"action": "jobs_not_written"})
 
     def _patience_s(self) -> float:
         if self._woken.is_set():
@@ -191,7 +205,8 @@ class Dispatcher:
                 claimed = self._claim(session, now)
                 cancelled: Collection[int] = ()
                 if has_news:
-                    cancelled = store.cancel_requested(session, set(self._orders))
+                    ended = {event.job_id for event in due.ends}
+                    cancelled = store.unwanted(session, self._orders.keys() - ended)
                     self._next_due_at = store.next_available_at(session, after=now)
         except BaseException:
             self._put_back(due)
@@ -222,7 +237,7 @@ class Dispatcher:
         self._due.progress = {**due.progress, **self._due.progress}
         self._woken.set()
 
-    def _claim(self, session: Session, now: datetime) -> Sequence[Job]:
+    def _claim(self, session: Session, now: datetime) -> Sequence[Claimed]:
         capacity = self._runner.capacity()
         if capacity <= 0:
             return ()
@@ -230,16 +245,19 @@ class Dispatcher:
             session,
             worker=self.name,
             count=capacity,
+            free_cpus=self._runner.free_cpus(),
+            all_cpus=self._runner.status().max_workers,
             now=now,
             lease_s=LEASE_S,
             kinds=self._kinds.all,
         )
-        return [job for job in claimed if self._is_resolved(session, job, now)]
+        return [one for one in claimed if self._is_resolved(session, one, now)]
 
-    def _is_resolved(self, session: Session, job: Job, now: datetime) -> bool:
+    def _is_resolved(self, session: Session, claimed: Claimed, now: datetime) -> bool:
         """Let the job's kind say what its worker is given; a job that cannot be run fails here."""
-        resolve = self._kinds.get(job.kind).resolve
-        if resolve is None:
+        resolve = self._kinds.get(claimed.kind).resolve
+        job = session.get(Job, claimed.id) if resolve is not None else None
+        if resolve is None or job is None:
             return True
         try:
             with session.begin_nested():
@@ -265,11 +283,14 @@ class Dispatcher:
         except Exception:
             log.exception("job failure not passed on", extra={"action": "failure_not_told"})
 
-    def _after_commit(self, due: _Due, claimed: Sequence[Job], cancelled: Collection[int]) -> None:
+    def _after_commit(
+        self, due: _Due, claimed: Sequence[Claimed], cancelled: Collection[int]
+    ) -> None:
         for event in due.ends:
             self._orders.pop(event.job_id, None)
             self._live.pop(event.job_id, None)
             self._due.progress.pop(event.job_id, None)
+        orders = []
         for job in claimed:
             order = Order.of(
                 job,
@@ -279,7 +300,8 @@ class Dispatcher:
                 params=self._resolved.pop(job.id, job.params),
             )
             self._orders[job.id] = order
-            self._runner.start(order)
+            orders.append(order)
+        self._runner.start(orders)
         for job_id in cancelled:
             self._runner.cancel(job_id)
         if claimed and self._runner.capacity() > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlpi.jobs.context import JobFailed
@@ -32,15 +33,21 @@ class InProcessRunner:
         self._max_workers = max_workers
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._running: dict[int, threading.Thread] = {}
+        self._cpus: dict[int, int] = {}
         self._cancelled: set[int] = set()
 
     def capacity(self) -> int:
-        return self._max_workers - len(self._running)
+        return max(0, self.free_cpus())
 
-    def start(self, order: Order) -> None:
-        thread = threading.Thread(target=self._run, args=(order,), daemon=True)
-        self._running[order.job_id] = thread
-        thread.start()
+    def free_cpus(self) -> int:
+        return self._max_workers - sum(self._cpus.values())
+
+    def start(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            thread = threading.Thread(target=self._run, args=(order,), daemon=True)
+            self._running[order.job_id] = thread
+            self._cpus[order.job_id] = order.cpus
+            thread.start()
 
     def cancel(self, job_id: int) -> None:
         if job_id in self._running:
@@ -59,6 +66,7 @@ class InProcessRunner:
         for one in found:
             if not isinstance(one, Started | Progressed):
                 self._running.pop(one.job_id).join()
+                del self._cpus[one.job_id]
                 self._cancelled.discard(one.job_id)
         return found
 

@@ -31,6 +31,8 @@ class JobKind:
     resolve: what was not known when the job was made, or must not be stored with it (the newest
     version, a password); it may write to the session, and an MlpiError ends the job as failed.
 
+    cpus: how many it keeps busy; its worker's numeric libraries take as many threads.
+
     function: "package.module:name", imported in the worker only; it takes a JobContext and the
     job's parameters and returns something JSON can hold. family: workers of one family share a
     fork server that has imported preload.
@@ -43,6 +45,7 @@ class JobKind:
     preload: tuple[str, ...] = ()
     timeout_s: float | None = 3600
     memory_bytes: int | None = None
+    cpus: int = 1
     max_attempts: int = 3
     resolve: Resolve | None = None
     on_success: OnSuccess | None = None

@@ -11,15 +11,16 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 import psutil
 
+from mlpi.jobs import output
 from mlpi.jobs.channel import Channel, Message, pair
 from mlpi.jobs.pace import Paces
-from mlpi.jobs.processes import Family, Worker, memory_of, obituary
+from mlpi.jobs.processes import Family, FreeMemory, Worker, memory_of, obituary
 from mlpi.jobs.runner import (
     Cancelled,
     Died,
@@ -32,6 +33,7 @@ from mlpi.jobs.runner import (
     Started,
     Succeeded,
 )
+from mlpi.jobs.worker import THREADS
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +42,15 @@ EXIT_GRACE_S = 2.0  # how long an exit status may come after its channel closed
 # One more worker needs about this much; less free memory than this would make the board swap.
 WORKER_BYTES = 200 * 2**20
 AT_ONCE = 64  # quick jobs that one worker is handed at most
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD = dict.fromkeys(THREADS, "1")  # a job that asks for more is given them in its worker
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far the runner goes. Times in seconds."""
+    """How far the runner goes. Times in seconds.
+
+    max_workers: CPUs that jobs may hold together; a job of one CPU is one worker.
+    """
 
     max_workers: int
     worker_idle_s: float = 60.0
@@ -71,6 +76,7 @@ class LocalRunner:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._last_tick = monotonic()
+        self._memory = FreeMemory()
         self._waiting_because = ""
         self._events: list[Event] = []
         self._unplaced: deque[Order] = deque()
@@ -78,11 +84,9 @@ class LocalRunner:
         self._paces = Paces()
 
     def capacity(self) -> int:
-        busy = sum(1 for worker in self._workers.values() if worker.order)
-        free = self._limits.max_workers - busy
+        free = self.free_cpus()
         idle = sum(1 for worker in self._workers.values() if self._is_idle(worker))
-        available_bytes: int = psutil.virtual_memory().available
-        affordable = idle + max(0, available_bytes // WORKER_BYTES - 1)
+        affordable = idle + max(0, self._memory.free_bytes(self._now()) // WORKER_BYTES - 1)
         if free > 0 and affordable == 0:
             self._waiting_because = "too little free memory for one more worker"
             return 0
@@ -94,20 +98,25 @@ class LocalRunner:
         )
         return max(0, min(free, affordable) + more - len(self._unplaced))
 
-    def start(self, order: Order) -> None:
-        busy = sum(1 for worker in self._workers.values() if worker.orders)
-        if busy < self._limits.max_workers:
-            worker = self._idle_worker(order.family) or self._fork(order)
-        elif (found := self._quick_worker(order)) is not None:
-            worker = found
-        else:
-            self._unplaced.append(order)
-            return
-        if not worker.orders:
-            worker.started_at = self._now()
-        worker.orders.append(order)
-        with contextlib.suppress(OSError):  # a dead worker is noticed by its closed channel
-            worker.channel.send(order.message())
+    def free_cpus(self) -> int:
+        held = sum(worker.order.cpus for worker in self._workers.values() if worker.order)
+        return self._limits.max_workers - held
+
+    def start(self, orders: Sequence[Order]) -> None:
+        messages: dict[Worker, list[Message]] = {}
+        for order in orders:
+            worker = self._place(order)
+            if worker is None:
+                self._unplaced.append(order)
+                continue
+            if not worker.orders:
+                worker.started_at = self._now()
+            worker.orders.append(order)
+            message = order.message(is_quick=self._paces.is_quick(order.function))
+            messages.setdefault(worker, []).append(message)
+        for worker, found in messages.items():
+            with contextlib.suppress(OSError):  # a dead worker is noticed by its closed channel
+                worker.channel.send(*found)
 
     def cancel(self, job_id: int) -> None:
         for order in self._unplaced:
@@ -162,6 +171,8 @@ class LocalRunner:
                 family.process.wait()
         for worker in self._workers.values():
             worker.channel.close()
+            if worker.order is not None and worker.pid is not None:
+                output.bury(worker.order.log, worker.pid)
         self._families.clear()
         self._workers.clear()
         self._selector.close()
@@ -170,14 +181,21 @@ class LocalRunner:
 
     # workers
 
+    def _place(self, order: Order) -> Worker | None:
+        """A worker for an order; None while there is none."""
+        if order.cpus <= self.free_cpus():
+            return self._idle_worker(order.family) or self._fork(order)
+        return self._quick_worker(order) if order.cpus == 1 else None
+
     def _is_quick(self, worker: Worker) -> bool:
         """Whether a busy worker will soon be through with what it has."""
         return (
-            bool(worker.orders)
+            worker.order is not None
+            and worker.order.cpus == 1
             and worker.end is None
             and worker.closed_at is None
             and len(worker.orders) < AT_ONCE
-            and all(self._paces.is_quick(order.function) for order in worker.orders)
+            and all(map(self._paces.is_quick, {order.function for order in worker.orders}))
         )
 
     def _quick_worker(self, order: Order) -> Worker | None:
@@ -284,7 +302,7 @@ class LocalRunner:
         worker.started_at = worker.idle_since = now
         self._events.append(event)
         if self._unplaced and not worker.orders:
-            self.start(self._unplaced.popleft())
+            self.start([self._unplaced.popleft()])
 
     def _settle(self, worker: Worker) -> None:
         """Say what became of a dead worker's job, once its exit status is known or overdue."""
@@ -296,6 +314,8 @@ class LocalRunner:
             return
         self._workers.pop(worker.number, None)
         worker.channel.close()
+        if worker.order is not None and worker.pid is not None:
+            output.bury(worker.order.log, worker.pid)
         if family is not None:
             family.idle_since = self._now()
         for place, order in enumerate(worker.orders):
@@ -306,7 +326,7 @@ class LocalRunner:
                 end = worker.end or (lambda job: Died(job, obituary(status)))
                 self._events.append(end(order.job_id))
         if self._unplaced:
-            self.start(self._unplaced.popleft())
+            self.start([self._unplaced.popleft()])
 
     # fork servers
 
@@ -383,6 +403,8 @@ class LocalRunner:
                 self._drop_family(family)
 
     def _enforce(self, worker: Worker, order: Order, now: float) -> None:
+        if worker.pid is not None and now - worker.started_at > TICK_S:
+            output.show(order.log, worker.pid)
         if order.timeout_s is not None and now - worker.started_at > order.timeout_s:
             limit = order.timeout_s
             self._end(worker, lambda job: Failed(job, f"it took longer than {limit:g} s"))

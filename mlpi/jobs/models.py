@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,6 +30,7 @@ class JobState(StrEnum):
 
 FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.LOST})
 ACTIVE = frozenset({JobState.LEASED, JobState.RUNNING})
+FAILED = frozenset({JobState.FAILED, JobState.LOST})
 
 
 class Job(Base):
@@ -86,6 +87,33 @@ class Job(Base):
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
+
+
+class Claimed(NamedTuple):
+    """What a runner needs to know of a job that was just leased."""
+
+    id: int
+    priority: int
+    kind: str
+    attempt: int
+    params: dict[str, Any]
+    workspace: str
+    timeout_s: float | None
+    memory_bytes: int | None
+    cpus: int
+
+
+class Ended(NamedTuple):
+    """A job that ran to some end of its own."""
+
+    kind: str
+    state: str
+    started_at: datetime
+    finished_at: datetime
+
+    @property
+    def took_s(self) -> float:
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())
 
 
 class Schedule(Base):

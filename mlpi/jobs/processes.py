@@ -14,6 +14,8 @@ import psutil
 from mlpi.jobs.channel import Channel
 from mlpi.jobs.runner import Event, Order
 
+MEMORY_S = 0.1  # how old the figure of free memory may be
+
 
 @dataclass(eq=False)
 class Worker:
@@ -46,6 +48,20 @@ class Family:
     idle_since: float
     ready_s: float | None = None
     exits: dict[int, int] = field(default_factory=dict)
+
+
+class FreeMemory:
+    """Memory that could be had, as of a moment ago: asking costs as much as a short job."""
+
+    def __init__(self) -> None:
+        self._at = float("-inf")
+        self._bytes = 0
+
+    def free_bytes(self, now: float) -> int:
+        """Bytes; now is a monotonic time in seconds."""
+        if now - self._at > MEMORY_S:
+            self._at, self._bytes = now, psutil.virtual_memory().available
+        return self._bytes
 
 
 def memory_of(pid: int) -> Iterator[int]:

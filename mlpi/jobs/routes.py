@@ -9,15 +9,16 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from mlpi.auth.requests import actor_of
+from mlpi.component import Badge
 from mlpi.errors import Invalid, MlpiError
 from mlpi.jobs.kinds import Kinds
 from mlpi.jobs.models import JobState
 from mlpi.jobs.runner import Runner
 from mlpi.jobs.schedules import Plan, Schedules
-from mlpi.jobs.service import Jobs, Wish
+from mlpi.jobs.service import MOST, SPANS, Jobs, Wish
 from mlpi.jobs.store import Filter
 from mlpi.jobs.triggers import KINDS as TRIGGERS
-from mlpi.web.render import here, is_htmx, principal_of, render, workspace_of
+from mlpi.web.render import here, principal_of, render, wants_part, workspace_of
 
 Text = Annotated[str, Form()]
 PAGE = 50
@@ -44,19 +45,30 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
         state: Annotated[list[str] | None, Query()] = None,
         kind: str = "",
         q: str = "",
+        who: str = "",
+        span: str = "",
         before: int | None = None,
     ) -> Response:
         workspace = workspace_of(request)
-        only = Filter(states=[s for s in state or () if s in set(JobState)], kind=kind, words=q)
+        only = Filter(
+            states=[s for s in state or () if s in set(JobState)],
+            kind=kind,
+            words=q.strip(),
+            actor=who.strip(),
+            since=jobs.since(span),
+        )
         found = jobs.page(workspace, only, before_id=before, limit=PAGE)
-        template = "jobs/_list.html" if is_htmx(request) else "jobs/list.html"
+        is_part = wants_part(request)
         return render(
             request,
-            template,
+            "jobs/_list.html" if is_part else "jobs/list.html",
             jobs=found,
+            paces=() if is_part else jobs.paces(workspace),
             counts=jobs.counts(workspace),
             only=only,
-            kinds=_choices(jobs.kinds),
+            span=span if only.since else "",
+            spans=SPANS,
+            kinds={kind.name: kind.title for kind in jobs.kinds.all.values()},
             states=list(JobState),
             runner=runner.status(),
             before=before,
@@ -141,12 +153,19 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
         schedules.remove(workspace_of(request), schedule_id, actor=actor_of(request))
         return back(request, "/jobs/schedules")
 
+    @pages.get("/jobs/_badge")
+    def badge(request: Request) -> Response:
+        return render(request, "_badge.html", badge=badge_of(jobs, workspace_of(request)))
+
     @pages.get("/jobs/{job_id}")
     def job(request: Request, job_id: int) -> Response:
         found = jobs.get(workspace_of(request), job_id)
         text, end = jobs.log_tail(workspace_of(request), job_id)
-        template = "jobs/_job.html" if is_htmx(request) else "jobs/job.html"
-        return render(request, template, job=found, log=text, log_end=end)
+        template = "jobs/_job.html" if wants_part(request) else "jobs/job.html"
+        answer = render(request, template, job=found, log=text, log_end=end, runner=runner.status())
+        if found.is_final and wants_part(request):
+            answer.headers["HX-Trigger"] = "jobs"  # the header's badge looks again
+        return answer
 
     @pages.post("/jobs/{job_id}/cancel")
     def cancel(request: Request, job_id: int) -> Response:
@@ -159,6 +178,27 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
         return back(request, f"/jobs/{job_id}")
 
     return pages
+
+
+def badge_of(jobs: Jobs, workspace: str) -> Badge:
+    """The header's sign: how many jobs wait or run, and a dot when some failed of late."""
+    pulse = jobs.pulse(workspace)
+    label = (
+        "1 job waits or runs" if pulse.active == 1 else f"{_many(pulse.active)} jobs wait or run"
+    )
+    return Badge(
+        name="jobs",
+        href="/jobs",
+        icon="jobs",
+        count=pulse.active,
+        label=label,
+        refresh="/jobs/_badge",
+        alarm=f"{_many(pulse.failed)} failed within 24 h" if pulse.failed else "",
+    )
+
+
+def _many(count: int) -> str:
+    return str(count) if count < MOST else f"{MOST} or more"
 
 
 def _choices(kinds: Kinds) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mlpi.jobs.kinds import JobKind
-from mlpi.jobs.models import Job
+from mlpi.jobs.models import Claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,12 @@ class Order:
     preload: tuple[str, ...] = ()
     timeout_s: float | None = None
     memory_bytes: int | None = None
+    cpus: int = 1
 
     @classmethod
-    def of(cls, job: Job, kind: JobKind, *, home: Path, log: Path, params: dict[str, Any]) -> Order:
+    def of(
+        cls, job: Claimed, kind: JobKind, *, home: Path, log: Path, params: dict[str, Any]
+    ) -> Order:
         return cls(
             job_id=job.id,
             attempt=job.attempt,
@@ -43,10 +46,11 @@ class Order:
             preload=kind.preload,
             timeout_s=job.timeout_s,
             memory_bytes=job.memory_bytes,
+            cpus=job.cpus,
         )
 
-    def message(self) -> dict[str, Any]:
-        """What a worker is sent."""
+    def message(self, *, is_quick: bool = False) -> dict[str, Any]:
+        """What a worker is sent; is_quick: it will probably be over in no time."""
         return {
             "job": self.job_id,
             "attempt": self.attempt,
@@ -55,6 +59,8 @@ class Order:
             "workspace": self.workspace,
             "home": str(self.home),
             "log": str(self.log),
+            "cpus": self.cpus,
+            "is_quick": is_quick,
         }
 
 
@@ -124,11 +130,15 @@ class Runner(Protocol):
     """Runs orders somewhere else. All calls come from one thread, except wake()."""
 
     def capacity(self) -> int:
-        """How many more orders it would start now."""
+        """How many more orders of one CPU it would take now."""
         ...
 
-    def start(self, order: Order) -> None:
-        """Begin; returns at once. The order's end arrives as exactly one final event."""
+    def free_cpus(self) -> int:
+        """How many CPUs no job holds. All of them when nothing runs."""
+        ...
+
+    def start(self, orders: Sequence[Order]) -> None:
+        """Begin; returns at once. Each order's end arrives as exactly one final event."""
         ...
 
     def cancel(self, job_id: int) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from mlpi.auth.audit import Actor, Audit
 from mlpi.clock import Clock
 from mlpi.db import Database
-from mlpi.errors import Conflict, Invalid, NotFound
+from mlpi.errors import Conflict, DiskFull, Invalid, NotFound
 from mlpi.jobs import triggers
 from mlpi.jobs.models import Job, Schedule
 from mlpi.jobs.service import Jobs, Wish
@@ -180,7 +180,7 @@ class Schedules:
                 if schedule is None or schedule.is_paused:
                     return
                 self._insert(session, schedule, due_at)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, DiskFull):
             # A full disk: missed as if the service had been off, and made good at the next start.
             log.exception("schedule not run", extra={"action": "schedule_missed"})
             with self._db.read() as session:

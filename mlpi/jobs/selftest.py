@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpi.jobs.context import JobContext, JobFailed
+from mlpi.jobs.worker import THREADS
 
 Params = dict[str, Any]
 
@@ -35,6 +36,17 @@ def echo(context: JobContext, params: Params) -> Params:
     sys.stdout.write(f"job {context.job_id}, attempt {context.attempt}\n")
     context.progress(1.0, "echoed", lines=1)
     return params
+
+
+def threads(context: JobContext, params: Params) -> Params:
+    """How many CPUs it was given, as numeric libraries are told and as those loaded use them."""
+    del params
+    pools: set[int] = set()
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_info  # type: ignore[import-untyped] # noqa: PLC0415
+
+        pools = {pool["num_threads"] for pool in threadpool_info()}
+    return {"cpus": context.cpus, "told": os.environ[THREADS[0]], "pools": sorted(pools)}
 
 
 def count(context: JobContext, params: Params) -> int:

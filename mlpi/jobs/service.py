@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlpi.auth.audit import Actor, Audit
@@ -13,12 +13,16 @@ from mlpi.db import Database, IntegrityError, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.jobs import store
 from mlpi.jobs.dispatcher import Dispatcher
+from mlpi.jobs.durations import NEWEST, SPAN, Pace, paces
 from mlpi.jobs.kinds import Kinds
 from mlpi.jobs.models import Job, JobState
-from mlpi.jobs.store import Filter
+from mlpi.jobs.store import Filter, Pulse
 
 MAX_TITLE = 200
 LOG_TAIL_BYTES = 64 * 1024
+FAILED_LATELY = timedelta(hours=24)
+SPANS = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+MOST = 100  # the badge counts no further
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Wish:
     max_attempts: int | None = None
     timeout_s: float | None = None
     memory_bytes: int | None = None
+    cpus: int | None = None
     available_at: datetime | None = None
 
 
@@ -92,7 +97,7 @@ class Jobs:
             traceback="",
             worker="",
             memory_bytes=wish.memory_bytes or kind.memory_bytes,
-            cpus=1.0,
+            cpus=float(wish.cpus or kind.cpus),
             timeout_s=wish.timeout_s or kind.timeout_s,
             idempotency_key=wish.idempotency_key,
             parent_id=wish.parent_id,
@@ -119,6 +124,26 @@ class Jobs:
         """How many jobs of a workspace are in each state."""
         with self._db.read() as session:
             return store.counts(session, workspace)
+
+    def pulse(self, workspace: str) -> Pulse:
+        """What the header's badge says: active jobs up to MOST, and those that failed of late.
+
+        A job that somebody tries again is active and no longer failed.
+        """
+        since = self._clock() - FAILED_LATELY
+        with self._db.read() as session:
+            return store.pulse(session, workspace, failed_after=since, most=MOST)
+
+    def paces(self, workspace: str) -> list[Pace]:
+        """How long each kind of job took in the last seven days, among the newest 5,000."""
+        now = self._clock()
+        with self._db.read() as session:
+            found = store.ended(session, workspace, since=now - SPAN, limit=NEWEST)
+        return paces(found, now)
+
+    def since(self, span: str) -> datetime | None:
+        """When a span such as "24h", "7d" or "30d" began; None for any other word."""
+        return self._clock() - SPANS[span] if span in SPANS else None
 
     def cancel(self, workspace: str, job_id: int, *, actor: Actor) -> None:
         """End a job and what it started. Raises NotFound, Invalid when it has ended."""

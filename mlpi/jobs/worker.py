@@ -18,26 +18,33 @@ from typing import Any
 
 from mlpi.jobs.channel import Channel, Message
 from mlpi.jobs.context import JobContext, JobFailed
+from mlpi.jobs.output import Output
 
 _PR_SET_PDEATHSIG = 1
+# What numeric libraries read, once, when they are loaded.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def work(channel: Channel) -> None:
     """Run jobs in order until the service closes the channel; some it may take back before."""
     home = Path.cwd()
-    inbox = _Inbox(channel)
+    inbox, output = _Inbox(channel), Output()
     while (order := inbox.next()) is not None:
         if inbox.was_taken_back(order):
             answer: Message = {"skipped": order["job"]}
         else:
-            _redirect_output(order["log"])
+            log = Path(order["log"])
+            output.begin(log, is_quick=order["is_quick"])
+            _take_cpus(order["cpus"])
             answer = _run(order, channel.send)
             _flush()
+            output.end(log)
             os.chdir(home)
         try:
             channel.send(answer)
         except OSError:
-            return
+            break
+    output.close()
 
 
 class _Inbox:
@@ -82,6 +89,7 @@ def call(order: Message, send: Callable[[Message], None]) -> Any:
         home=Path(order["home"]),
         attempt=order["attempt"],
         send=send,
+        cpus=order["cpus"],
     )
     result = function(context, order["params"])
     try:
@@ -106,12 +114,17 @@ def _run(order: Message, send: Callable[[Message], None]) -> Message:
         return {"failed": order["job"], "error": line, "traceback": trace}
 
 
-def _redirect_output(log: str) -> None:
-    """Everything printed, by Python or below it, goes to the job's log from now on."""
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)
+def _take_cpus(cpus: int) -> None:
+    """Let numeric libraries run so many threads: those loaded already, and those still to come."""
+    wanted = str(cpus)
+    if os.environ.get(THREADS[0]) == wanted:
+        return
+    os.environ.update(dict.fromkeys(THREADS, wanted))
+    if "numpy" in sys.modules:
+        # Late: it looks at what is loaded. It ships no types.
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # noqa: PLC0415
+
+        threadpool_limits(cpus)
 
 
 def _flush() -> None:

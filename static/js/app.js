@@ -36,12 +36,43 @@
     const { response, text, sourceElement } = event.detail.ctx;
     // 401 leads to the log-in page, and a form comes back as 422 with what was wrong in it.
     if (response.status === 401 || response.status === 422) return;
-    if (sourceElement.id === "cards") return; // polling tries again by itself
+    if (isPoll(sourceElement)) {
+      if (response.status >= 500 || sourceElement.dataset.over) return;
+      sourceElement.dataset.over = "true"; // it is gone, or not ours any more: asking again is no use
+    }
     toast(messageIn(text) || `mlpi answered ${response.status}.`);
   });
   document.addEventListener("htmx:error", (event) => {
     const element = event.detail.ctx?.sourceElement;
-    if (element && element.id !== "cards") toast("mlpi does not answer. Is it running, and are you in its network?");
+    if (element && isPoll(element)) setLive(false);
+    else if (element) toast("mlpi does not answer. Is it running, and are you in its network?");
+  });
+
+  // --- polling: what fails is tried again by itself, and said quietly -----------------------
+  function isPoll(element) {
+    return element.matches("[data-poll], #cards");
+  }
+  function setLive(isLive) {
+    let sign = document.getElementById("offline");
+    if (isLive) return sign?.remove();
+    if (sign) return;
+    sign = document.createElement("p");
+    sign.id = "offline";
+    sign.className = "chip warn offline";
+    sign.setAttribute("role", "status");
+    sign.title = "mlpi does not answer. What you see is from before; it goes on by itself.";
+    sign.textContent = "not connected";
+    document.body.append(sign);
+  }
+  document.addEventListener("htmx:after:request", (event) => {
+    const { response, sourceElement } = event.detail.ctx;
+    if (isPoll(sourceElement)) setLive(response.status < 500);
+  });
+  // Nobody looks, or there is nothing more to see: nobody asks.
+  document.addEventListener("htmx:before:request", (event) => {
+    const { sourceElement, sourceEvent } = event.detail.ctx;
+    const isUnseen = document.hidden && sourceEvent?.type === "every";
+    if (isPoll(sourceElement) && (isUnseen || sourceElement.dataset.over)) event.preventDefault();
   });
 
   // --- polling: a tick every 10 s for whoever listens, while somebody looks -----------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -72,3 +73,27 @@ def test_the_job_snippet_makes_a_job(service: Service) -> None:
     answer = answer_of(service, command)
     assert '"kind":"selftest"' in answer
     assert '"state":"queued"' in answer
+
+
+def test_the_check_snippets_upload_check_and_gate(service: Service) -> None:
+    env = {"MLPI_URL": service.url, "MLPI_TOKEN": service.token("ana", "lab")}
+    (code,) = [block for block in blocks("python") if "/checks" in block]
+    (command,) = [block for block in blocks("sh") if "mlpi check " in block]
+    (gate,) = [block for block in blocks("sh") if "/gate" in block]
+    check = [line for line in command.splitlines() if not line.startswith("export ")]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for program in (
+        [sys.executable, "-c", code],
+        ["sh", "-ec", "\n".join(check)],
+        ["sh", "-ec", gate],
+    ):
+        done = subprocess.run(
+            program,
+            env=clean_environment({**env, "PATH": path}),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+    assert '"is_open":true' in done.stdout

@@ -102,6 +102,18 @@ def running(house: House, runner: Runner) -> Iterator[Bench]:
     bench.dispatcher.stop()
 
 
+def claim_by(worker: str, count: int, free_cpus: int = 1) -> dict[str, Any]:
+    """A claim straight from the table."""
+    return {
+        "worker": worker,
+        "count": count,
+        "free_cpus": free_cpus,
+        "all_cpus": 2,
+        "now": utcnow(),
+        "lease_s": 60,
+    }
+
+
 # the contract of every runner
 
 
@@ -141,9 +153,7 @@ def test_urgent_jobs_go_first_and_equal_ones_in_order(bench: Bench) -> None:
             wish = Wish("nothing", WORKSPACE, priority=priority)
             bench.jobs.enqueue_in(session, wish, actor=ACTOR)
     with bench.house.db.write() as session:
-        claimed = store.claim(
-            session, worker="w", count=3, now=utcnow(), lease_s=60, kinds={"nothing"}
-        )
+        claimed = store.claim(session, kinds={"nothing"}, **claim_by("w", 3))
         order = [job.id for job in claimed]
     assert order == [4, 2, 1]
 
@@ -421,7 +431,7 @@ def test_what_a_dead_service_held_is_run_again(home: House) -> None:
     bench = Bench(home, local_runner())
     job = bench.add("echo", {"a": 1})
     with home.db.write() as session:
-        store.claim(session, worker="dead:1", count=1, now=utcnow(), lease_s=60, kinds={"echo"})
+        store.claim(session, kinds={"echo"}, **claim_by("dead:1", 1))
     assert bench.get(job).state == JobState.LEASED
     bench.dispatcher.start()
     try:
