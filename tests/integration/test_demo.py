@@ -177,6 +177,22 @@ def check_content(client: MlflowClient, folder: Path) -> None:
     assert {len(trace.data.spans) for trace in traces} == {3}
 
 
+def check_data(client: httpx.Client) -> None:
+    """Wine that was good, wine with mistakes, and a checkpoint that noticed."""
+    datasets = client.get("/api/mlpi/datasets").json()
+    assert {(one["name"], one["version_count"]) for one in datasets} == {
+        ("Breast cancer", 1),
+        ("Wine", 2),
+    }
+    checks = {one["name"]: one["state"] for one in client.get("/api/mlpi/checks").json()}
+    assert checks == {"Wine of every night": "failed", "Breast cancer": "passed"}
+    runs = client.get("/api/mlpi/checks/Wine of every night/runs").json()
+    assert [run["state"] for run in runs] == ["failed", "passed", "passed"]
+    failed = client.get(f"/api/mlpi/checks/runs/{runs[0]['id']}").json()["failed"]
+    assert {row for one in failed for row in one["rows"]} == {8, 17, 41}
+    assert {job["state"] for job in client.get("/api/mlpi/jobs").json()} >= {"succeeded"}
+
+
 def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
     tmp_path: Path, connect: Connect
 ) -> None:
@@ -189,7 +205,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         before = everything(service.home)
 
         told = service.mlpi("demo").splitlines()
-        assert len(told) == 7
+        assert len(told) == 9
         assert all(any(line.startswith(name) for line in told) for name in EXPERIMENTS)
         assert told[-1].endswith(f": {service.url}/tracking?workspace=demo")
         # Its own token is stopped, and there is nothing else it could be mistaken for.
@@ -199,6 +215,8 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
 
         demo_token = service.token("admin", "demo", "viewer")
         check_content(connect(service, demo_token), tmp_path)
+        with service.client(demo_token) as client:
+            check_data(client)
 
         filled = everything(service.home)
         assert "complete already" in service.mlpi("demo")
