@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         description="Folders of this server, with ':' between, whose files may be datasets.",
     )
     data_memory_mb: int = Field(
-        512,
+        256,
         ge=128,
         description="Memory that one worker may take for a table; what is more goes to disk.",
     )

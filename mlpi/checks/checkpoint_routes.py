@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from mlpi.checks import reports
 from mlpi.checks.actions import KINDS, ON, Actions
 from mlpi.checks.checkpoints import CHECK_JOB, PICKS, RESULT_FORMATS, Checkpoints, Draft
 from mlpi.checks.datasets import Datasets
-from mlpi.checks.models import Checkpoint
+from mlpi.checks.models import Checkpoint, CheckState, Validation
 from mlpi.checks.suites import Suites
 from mlpi.errors import Invalid, MlpiError
 from mlpi.jobs.schedules import Plan, Schedules
@@ -124,7 +125,9 @@ def router(
             suite=suite,
             suite_version=version,
             runs=runs,
+            before=before,
             older=runs[-1].id if len(runs) == PAGE else None,
+            latest=_latest(checkpoints.runs(found, limit=5) if before else runs),
             trends=reports.trends(runs, version.expectations if version else ()),
             deliveries=checkpoints.deliveries(runs[:10]),
             schedules=[(one, schedules.upcoming(one, 1)) for one in mine],
@@ -180,6 +183,11 @@ def router(
         return back_to(request, "/checks")
 
     return pages
+
+
+def _latest(runs: Sequence[Validation]) -> Validation | None:
+    """The newest run that has ended."""
+    return next((run for run in runs if run.state != CheckState.RUNNING), None)
 
 
 def _draft(form: dict[str, Any]) -> Draft:

@@ -123,7 +123,8 @@ def _verdict(number: int, one: Mapping[str, Any], columns: Mapping[str, Any]) ->
         counts=[
             (words, seen[key])
             for key, words in _COUNTS
-            if seen.get(key) not in (None, 0, 0.0) or (key in seen and key == "element_count")
+            if (seen.get(key) not in (None, 0, 0.0) or (key in seen and key == "element_count"))
+            and (key not in _OBSERVED or "observed_value" in seen)
         ],
         unexpected=_unexpected(seen),
         rows=rows,
@@ -141,6 +142,7 @@ _COUNTS = (
     ("missing_count", "missing"),
     ("missing_percent", "% missing"),
 )
+_OBSERVED = {"unexpected_count", "unexpected_percent"}  # what _observed says where nothing else is
 
 
 def _words(expectation: Mapping[str, Any]) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from mlpi.checks import reports
 from mlpi.checks.checkpoints import Checkpoints
 from mlpi.checks.datasets import Datasets
 from mlpi.checks.docs import DataDocs
-from mlpi.errors import Invalid
+from mlpi.errors import Invalid, MlpiError
+from mlpi.web.errors import wants_page
 from mlpi.web.render import back_to, is_htmx, render, workspace_of
 
 
@@ -27,12 +28,14 @@ def router(checkpoints: Checkpoints, datasets: Datasets, docs: DataDocs) -> APIR
         profile = None
         if found.dataset_version_id is not None:
             profile = datasets.version(workspace, found.dataset_version_id)[1].profile
+        dataset, suite, _ = checkpoints.parts(owner)
         return render(
             request,
             "checks/_run.html" if is_htmx(request) else "checks/run.html",
             run=found,
             checkpoint=owner,
-            dataset=checkpoints.parts(owner)[0],
+            dataset=dataset,
+            suite=suite,
             verdicts=reports.verdicts(found.result, profile) if found.result else [],
             deliveries=checkpoints.deliveries([found]),
             has_docs=docs.is_there(run_id),
@@ -47,7 +50,13 @@ def router(checkpoints: Checkpoints, datasets: Datasets, docs: DataDocs) -> APIR
     @pages.get("/checks/runs/{run_id}/docs")
     def data_docs(request: Request, run_id: int) -> Response:
         # The door gives this row a policy under which nothing in the page runs.
-        return HTMLResponse(docs.page(workspace_of(request), run_id))
+        try:
+            return HTMLResponse(docs.page(workspace_of(request), run_id))
+        except MlpiError as error:
+            if not wants_page(request):
+                raise
+            # Under that policy the page of errors, which loads its style, cannot be read.
+            return render(request, "checks/no_docs.html", error.status, error=error, run_id=run_id)
 
     @pages.get("/checks/runs/{run_id}/result.json")
     def result(request: Request, run_id: int) -> Response:

@@ -19,7 +19,8 @@ class Source:
     has_header, skip_rows, null_values (list), decimal ("." or ","), date_format for text files;
     sheet (name) for Excel; ignore_bad_lines (bool) skips lines that do not parse and counts them.
     row_limit: rows to read at most, from the first; None reads all. file_name: what people call
-    a file that is stored under its hash, for messages.
+    a file that is stored under its hash, for messages. reading: what an earlier opening of the
+    very same content found out (Table.reading); the caller answers for its being the same.
     """
 
     format: str
@@ -30,6 +31,7 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
     row_limit: int | None = None
     file_name: str = ""
+    reading: Mapping[str, Any] | None = None
 
     def as_params(self) -> dict[str, Any]:
         """For JSON; of_params is the way back."""

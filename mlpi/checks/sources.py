@@ -43,8 +43,14 @@ class Sources:
             return self.of_pattern(dataset.location["pattern"], dataset.options)
         version = version or find_version(session, dataset, None)
         path = version.path or str(self.files.path(dataset.workspace, version.sha256))
+        # A file in place may be another one by now; one in the store is what its hash says.
+        reading = (version.profile or {}).get("reading") if not version.path else None
         return Source(
-            version.format, path=path, options=dataset.options, file_name=version.file_name
+            version.format,
+            path=path,
+            options=dataset.options,
+            file_name=version.file_name,
+            reading=reading,
         )
 
     def of_pattern(self, pattern: str, reading: Mapping[str, Any]) -> Source:

@@ -34,6 +34,7 @@ def profile(context: JobContext, params: Mapping[str, Any]) -> dict[str, Any]:
                 table, progress=lambda part, words: context.progress(0.1 + 0.8 * part, words)
             )
             rows = preview(table, limit=PREVIEW_ROWS)
+            found["reading"] = table.reading
     context.progress(0.95, "hashing")
     file = _file_of(source) if params["wants_hash"] else None
     return {"profile": found, "preview": rows, "file": file}

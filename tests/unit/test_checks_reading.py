@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sqlite3
 import struct
@@ -11,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -190,6 +192,45 @@ def test_a_time_with_a_zone_is_the_same_moment_in_utc(tmp_path: Path) -> None:
     columns, rows, _ = csv(tmp_path, "at\n2026-01-01T10:00:00+02:00\n2026-01-01T10:00:00Z\n")
     assert columns == [("at", "TIMESTAMP")]
     assert rows == [(moment(2026, 1, 1, 8),), (moment(2026, 1, 1, 10),)]
+
+
+def known(folder: Path, content: str, **options: Any) -> tuple[Read, Read]:
+    """A text read twice: whole, and with what the first reading found out."""
+    source = Source("csv", path=write(folder, content), options=options)
+    first = read(source, folder / "scratch")
+    reading = json.loads(json.dumps(first[2].reading))
+    return first, read(replace(source, reading=reading), folder / "scratch")
+
+
+def test_a_text_that_was_read_whole_before_is_read_the_same_way(tmp_path: Path) -> None:
+    content = "n;when;word;late\n1;2026-05-01T10:00:00+02:00;a;\n" + "2;;ü;\n" * ROWS + "3.5;;b;7\n"
+    first, again = known(tmp_path, content, null_values=["-"])
+    assert again[:2] == first[:2]
+    assert again[2].warnings == first[2].warnings
+    assert "row 60,002 holds '3.5'" in first[2].warnings[0]
+    assert [kind for _, kind in first[0]] == ["DOUBLE", "TIMESTAMP", "VARCHAR", "BIGINT"]
+
+
+def test_what_was_found_out_does_not_hold_for_other_options(tmp_path: Path) -> None:
+    first, _ = known(tmp_path, "a;b\n1;x\n")
+    options = {"has_header": False}
+    source = Source("csv", path=write(tmp_path, "a;b\n1;x\n"), options=options)
+    kinds, rows, _ = read(replace(source, reading=first[2].reading), tmp_path / "scratch")
+    assert (len(kinds), rows) == (2, [("a", "b"), ("1", "x")])
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (b"a,b\n1,2\n3,4,5\n", {"ignore_bad_lines": True}),
+        ("a,b\n1,ü\n".encode("cp1252"), {"encoding": "cp1252"}),
+    ],
+)
+def test_what_holds_for_a_copy_alone_is_not_remembered(
+    tmp_path: Path, content: bytes, options: dict[str, Any]
+) -> None:
+    _, _, table = csv(tmp_path, content, **options)
+    assert table.reading is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

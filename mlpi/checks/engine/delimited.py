@@ -8,7 +8,7 @@ ends the reading nor is lost, and 3.5 in a column of whole numbers is never roun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,12 +40,17 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What follows FROM to read a source, with its columns as (name, DuckDB type)."""
+    """What follows FROM to read a source, with its columns as (name, DuckDB type).
+
+    reading: what was found out by reading a text whole, for JSON; None where it does not hold for
+    the file itself (see remembered).
+    """
 
     sql: str
     columns: tuple[tuple[str, str], ...]
     skipped_lines: int = 0
     warnings: tuple[str, ...] = ()
+    reading: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,30 @@ class Delimited:
         return self.sql([TEXT] * len(self.names), *extra)
 
 
+# What of a Delimited is found out by looking at the file.
+_FOUND = (
+    *("names", "delimiter", "quote", "has_header", "skip_rows", "nulls", "is_quoted_null"),
+    *("decimal", "date_format", "timestamp_format"),
+)
+
+
+def remembered(reading: Mapping[str, Any], path: Path, row_limit: int | None) -> Scan:
+    """A file whose content was read whole before, as it was settled then."""
+    found = {key: _tupled(reading[key]) for key in _FOUND}
+    text = Delimited(path, row_limit=row_limit, **found)
+    types = reading["types"]
+    return Scan(
+        text.sql(types),
+        tuple(zip(text.names, types, strict=True)),
+        warnings=tuple(reading["warnings"]),
+        reading=reading,
+    )
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def fitted(connection: duckdb.DuckDBPyConnection, text: Delimited, wanted: Sequence[str]) -> Scan:
     """Read the whole text once and settle its types, starting from the wanted ones.
 
@@ -143,7 +172,8 @@ def fitted(connection: duckdb.DuckDBPyConnection, text: Delimited, wanted: Seque
             types[at] = next((kind for kind in _GUESSES if not misfits[at, kind]), TEXT)
     warnings = _widen(connection, text, types, too_narrow)
     columns = tuple(zip(text.names, types, strict=True))
-    return Scan(text.sql(types), columns, warnings=tuple(warnings))
+    reading = {key: getattr(text, key) for key in _FOUND} | {"types": types}
+    return Scan(text.sql(types), columns, warnings=tuple(warnings), reading=reading)
 
 
 def _widen(

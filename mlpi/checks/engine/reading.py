@@ -5,7 +5,8 @@ What every table has in common, whatever its source:
 - A time with a zone is the same moment in UTC, as TIMESTAMP; a TIME WITH TIME ZONE is text.
 - Nested values (lists, structs, maps, JSON) are JSON text.
 - All rows were read once before the table is given out, so that a bad line in the middle of 3 GB
-  is named at the start, and memory stays flat however long the file.
+  is named at the start, and memory stays flat however long the file. A text whose content was
+  read so before (Source.reading) is not read for that again.
 After the opening DuckDB reaches no other file and its settings are locked: the SQL of a suite may
 come from people.
 """
@@ -160,6 +161,7 @@ def _table(connection: duckdb.DuckDBPyConnection, scan: Scan) -> Table:
         tuple(columns),
         skipped_lines=scan.skipped_lines,
         warnings=scan.warnings,
+        reading=scan.reading,
     )
 
 

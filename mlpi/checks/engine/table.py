@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,6 +36,9 @@ class Table:
     columns: tuple[Column, ...]
     skipped_lines: int = 0
     warnings: tuple[str, ...] = ()  # what a person should know of how it was read
+    reading: Mapping[str, Any] | None = (
+        None  # for Source.reading, when the same content comes again
+    )
 
     def column(self, name: str) -> Column | None:
         return next((one for one in self.columns if one.name == name), None)

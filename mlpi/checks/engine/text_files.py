@@ -20,6 +20,7 @@ from mlpi.checks.engine.delimited import (
     Delimited,
     Scan,
     fitted,
+    remembered,
 )
 from mlpi.checks.engine.table import literal, quoted
 from mlpi.checks.engine.unreadable import SourceUnreadable
@@ -52,7 +53,13 @@ def read(connection: duckdb.DuckDBPyConnection, source: Source, scratch: Path) -
     plain, note = encodings.utf8_file(path, str(source.options.get("encoding") or ""), scratch)
     if encodings.is_blank(plain):
         raise SourceUnreadable(f"{name} is empty: at least a line of column names is needed.")
+    options = dict(source.options)
+    is_known = source.reading is not None and source.reading["options"] == options
+    if is_known and plain == path:
+        assert source.reading is not None
+        return remembered(source.reading, path, source.row_limit)
     notes = [note] if note else []
+    is_itself = plain == path and not options.get("ignore_bad_lines")
     try:
         scan = _scan(connection, source, plain, scratch)
     except duckdb.Error as error:
@@ -61,7 +68,12 @@ def read(connection: duckdb.DuckDBPyConnection, source: Source, scratch: Path) -
             raise
         notes.append(r"its lines end in two ways (\r\n and \n or \r): read as if in one")
         scan = _scan(connection, source, encodings.with_one_line_end(plain, scratch), scratch)
-    return replace(scan, warnings=(*notes, *scan.warnings))
+        is_itself = False
+    warnings = (*notes, *scan.warnings)
+    reading = None
+    if is_itself and scan.reading is not None and source.row_limit is None:
+        reading = {**scan.reading, "options": options, "warnings": warnings}
+    return replace(scan, warnings=warnings, reading=reading)
 
 
 def _scan(connection: duckdb.DuckDBPyConnection, source: Source, path: Path, scratch: Path) -> Scan:
