@@ -16,6 +16,7 @@ from mlpi.checks.checkpoints import CHECK_JOB, PICKS, RESULT_FORMATS, Checkpoint
 from mlpi.checks.datasets import Datasets
 from mlpi.checks.models import Checkpoint, CheckState, Validation
 from mlpi.checks.suites import Suites
+from mlpi.component import Badge
 from mlpi.errors import Invalid, MlpiError
 from mlpi.jobs.schedules import Plan, Schedules
 from mlpi.web.render import back_to, is_htmx, render, workspace_of
@@ -44,6 +45,11 @@ def router(
             has_datasets=bool(datasets.page(workspace)),
             has_suites=bool(suites.page(workspace)),
         )
+
+    @pages.get("/checks/_badge")
+    def badge(request: Request) -> Response:
+        found = badge_of(checkpoints, workspace_of(request))
+        return render(request, "_badge.html", badge=found)
 
     def editor(
         request: Request,
@@ -116,7 +122,7 @@ def router(
             if one.kind == CHECK_JOB and one.params.get("checkpoint") in (found.id, found.name)
         ]
         is_part = is_htmx(request) and status == 200
-        return render(
+        answer = render(
             request,
             "checks/_checkpoint.html" if is_part else "checks/checkpoint.html",
             status,
@@ -135,6 +141,9 @@ def router(
             error=error,
             form=form or {"trigger": "cron", "expression": "0 6 * * *", "timezone": "UTC"},
         )
+        if is_part:
+            answer.headers["HX-Trigger"] = "checks"  # the header's badge looks again
+        return answer
 
     @pages.get("/checks/checkpoints/{checkpoint_id}")
     def checkpoint(
@@ -188,6 +197,13 @@ def router(
 def _latest(runs: Sequence[Validation]) -> Validation | None:
     """The newest run that has ended."""
     return next((run for run in runs if run.state != CheckState.RUNNING), None)
+
+
+def badge_of(checkpoints: Checkpoints, workspace: str) -> Badge:
+    """The sign in the header: how many checkpoints ring."""
+    count = checkpoints.alerting_count(workspace)
+    words = f"{count} checkpoint{'s' if count != 1 else ''} failing" if count else ""
+    return Badge("checks", "/checks", "checks", count, words, "/checks/_badge", alarm="")
 
 
 def _draft(form: dict[str, Any]) -> Draft:

@@ -105,6 +105,11 @@ class Checkpoints:
         with self._db.read() as session:
             return store.checkpoint_counts(session, workspace)
 
+    def alerting_count(self, workspace: str) -> int:
+        """How many of them ring."""
+        with self._db.read() as session:
+            return store.alerting_count(session, workspace)
+
     def get(self, workspace: str, key: int | str) -> Checkpoint:
         """A checkpoint by id or name. Raises NotFound."""
         with self._db.read() as session:

@@ -30,7 +30,7 @@ from mlpi.checks.runs import Runs
 from mlpi.checks.sources import Sources
 from mlpi.checks.suites import Suites
 from mlpi.checks.versions import PROFILE_JOB, Versions
-from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.component import Badge, Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.jobs.kinds import JobKind
@@ -148,6 +148,11 @@ class Checks:
 
     async def stop(self) -> None:
         return
+
+    def badge(self, principal: Principal) -> Badge | None:
+        if principal.workspace is None:
+            return None
+        return checkpoint_routes.badge_of(self.checkpoints, principal.workspace)
 
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:

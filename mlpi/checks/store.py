@@ -167,6 +167,12 @@ def checkpoint_counts(session: Session, workspace: str) -> dict[str, int]:
     return dict(session.execute(query).all())
 
 
+def alerting_count(session: Session, workspace: str) -> int:
+    """How many checkpoints ring."""
+    query = select(func.count()).where(Checkpoint.workspace == workspace, Checkpoint.is_alerting)
+    return session.scalar(query) or 0
+
+
 def checkpoints_of_dataset(session: Session, dataset_id: int) -> Sequence[Checkpoint]:
     query = select(Checkpoint).where(Checkpoint.dataset_id == dataset_id).order_by(Checkpoint.name)
     return session.scalars(query).all()

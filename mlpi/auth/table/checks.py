@@ -6,6 +6,7 @@ ROWS = rows(
     "own",
     """
     viewer GET      /checks
+    viewer GET      /checks/_badge
     editor GET,POST /checks/new
     viewer GET      /checks/checkpoints/{checkpoint_id}
     editor GET,POST /checks/checkpoints/{checkpoint_id}/edit
