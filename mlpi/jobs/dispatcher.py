@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from mlpi.clock import Clock
 from mlpi.db import Database
-from mlpi.errors import DiskFull, MlpiError
+from mlpi.errors import DiskFull
 from mlpi.jobs import output, store
+from mlpi.jobs.hooks import Hooks
 from mlpi.jobs.kinds import Kinds
 from mlpi.jobs.models import Claimed, Job, JobState
 from mlpi.jobs.runner import (
@@ -80,6 +81,7 @@ class Dispatcher:
     ) -> None:
         self._db = db
         self._kinds = kinds
+        self._hooks = Hooks(kinds)
         self._runner = runner
         self._clock = clock
         self._home = home
@@ -87,7 +89,6 @@ class Dispatcher:
         self._logs = home / "logs" / "jobs"
         self.name = f"{socket.gethostname()}:{os.getpid()}"[:64]
         self._orders: dict[int, Order] = {}
-        self._resolved: dict[int, dict[str, Any]] = {}
         self._live: dict[int, Progressed] = {}
         self._due = _Due()
         self._stopping = threading.Event()
@@ -231,7 +232,7 @@ class Dispatcher:
         return woken or changed or (self._next_due_at is not None and self._next_due_at <= now)
 
     def _put_back(self, due: _Due) -> None:
-        self._resolved.clear()
+        self._hooks.given.clear()
         self._due.ends = due.ends + self._due.ends
         self._due.starts |= due.starts
         self._due.progress = {**due.progress, **self._due.progress}
@@ -251,37 +252,7 @@ class Dispatcher:
             lease_s=LEASE_S,
             kinds=self._kinds.all,
         )
-        return [one for one in claimed if self._is_resolved(session, one, now)]
-
-    def _is_resolved(self, session: Session, claimed: Claimed, now: datetime) -> bool:
-        """Let the job's kind say what its worker is given; a job that cannot be run fails here."""
-        resolve = self._kinds.get(claimed.kind).resolve
-        job = session.get(Job, claimed.id) if resolve is not None else None
-        if resolve is None or job is None:
-            return True
-        try:
-            with session.begin_nested():
-                self._resolved[job.id] = resolve(session, job)
-        except MlpiError as error:
-            store.finish(job, JobState.FAILED, now=now, error=error.line())
-            self._tell_of_failure(session, job)
-            return False
-        return True
-
-    def _tell_of_failure(self, session: Session, job: Job) -> None:
-        """Let the job's kind know of an end that is no success. A mistake there stays there."""
-        if job.state not in (JobState.FAILED, JobState.LOST, JobState.CANCELLED):
-            return
-        on_failure = self._kinds.on_failure(job.kind)
-        if on_failure is None:
-            return
-        try:
-            with session.begin_nested():
-                on_failure(session, job)
-        except SQLAlchemyError:
-            raise  # the disk's fault: tried again
-        except Exception:
-            log.exception("job failure not passed on", extra={"action": "failure_not_told"})
+        return [one for one in claimed if self._hooks.resolve(session, one.id, one.kind, now)]
 
     def _after_commit(
         self, due: _Due, claimed: Sequence[Claimed], cancelled: Collection[int]
@@ -297,7 +268,7 @@ class Dispatcher:
                 self._kinds.get(job.kind),
                 home=self._home,
                 log=self.log_path(job.id),
-                params=self._resolved.pop(job.id, job.params),
+                params=self._hooks.given.pop(job.id, job.params),
             )
             self._orders[job.id] = order
             orders.append(order)
@@ -333,7 +304,7 @@ class Dispatcher:
         if progress is not None:
             _note(job, progress)
         if isinstance(event, Succeeded):
-            self._write_success(session, job, event, now)
+            self._hooks.keep(session, job, event.result, now)
         elif isinstance(event, Failed):
             store.finish(
                 job, JobState.FAILED, now=now, error=event.error, traceback=event.traceback
@@ -344,7 +315,7 @@ class Dispatcher:
             store.give_back(job, now=now, reason=event.reason)
         elif isinstance(event, Returned):
             store.queue_again(job, now=now)
-        self._tell_of_failure(session, job)
+        self._hooks.tell_of_failure(session, job)
         if job.state in (JobState.FAILED, JobState.LOST):
             log.warning(
                 "job %d %s: %s",
@@ -353,21 +324,6 @@ class Dispatcher:
                 job.error,
                 extra={"action": f"job_{job.state}", "job_id": job.id, "kind": job.kind},
             )
-
-    def _write_success(self, session: Session, job: Job, event: Succeeded, now: datetime) -> None:
-        kind, result = self._kinds.get(job.kind), event.result
-        if kind.on_success is not None:
-            try:
-                with session.begin_nested():
-                    result = kind.on_success(session, job, event.result)
-            except SQLAlchemyError:
-                raise  # the disk's fault, not the job's: tried again
-            except Exception as error:
-                log.exception("job result refused", extra={"action": "result_refused"})
-                words = f"its result could not be kept: {error}"
-                store.finish(job, JobState.FAILED, now=now, error=words)
-                return
-        store.finish(job, JobState.SUCCEEDED, now=now, result=result)
 
     def _write_progress(self, session: Session, due: _Due) -> None:
         if due.starts:
@@ -386,7 +342,7 @@ class Dispatcher:
             self.log_path(job_id).unlink(missing_ok=True)
         for job in store.expired(session, now=now, except_worker=self.name):
             store.give_back(job, now=now, reason="the mlpi that ran it is gone")
-            self._tell_of_failure(session, job)
+            self._hooks.tell_of_failure(session, job)
 
     def _recover(self) -> None:
         """What a former life of this service held is nobody's now."""
@@ -398,7 +354,7 @@ class Dispatcher:
                 abandoned = store.expired(session, now=now, except_worker="")
             for job in abandoned:
                 store.give_back(job, now=now, reason="mlpi ended while it ran")
-                self._tell_of_failure(session, job)
+                self._hooks.tell_of_failure(session, job)
 
     def _hand_over(self) -> None:
         """Write what ended, and queue again what was cut short by our own stop."""

@@ -222,6 +222,8 @@ def test_a_kind_may_say_late_what_its_worker_is_given(bench: Bench) -> None:
     def resolve(session: Any, job: Job) -> dict[str, Any]:
         if job.params["dataset"] == "gone":
             raise NotFound("There is no dataset 'gone'.")
+        if job.params["dataset"] == "odd":
+            raise KeyError("a mistake of the kind's own")
         return {"newest": 3, "password": "of nobody's business"}
 
     bench.kinds.add(JobKind("late", "mlpi.jobs.selftest:echo", "late", resolve=resolve))
@@ -230,6 +232,8 @@ def test_a_kind_may_say_late_what_its_worker_is_given(bench: Bench) -> None:
     assert done.params == {"dataset": "wine"}
     done = bench.end_of(bench.add("late", {"dataset": "gone"}))
     assert (done.state, done.error) == (JobState.FAILED, "There is no dataset 'gone'.")
+    done = bench.end_of(bench.add("late", {"dataset": "odd"}))
+    assert (done.state, done.error) == (JobState.FAILED, "it could not be begun: KeyError")
 
 
 def test_a_kind_hears_of_every_end_that_is_no_success(bench: Bench) -> None:
