@@ -16,6 +16,7 @@ from mlpi.jobs.context import JobContext
 from mlpi.uploads import digest
 
 PREVIEW_ROWS = 200
+MOST_LISTED = 10_000
 
 
 def profile(context: JobContext, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,9 +60,22 @@ def validate(context: JobContext, params: Mapping[str, Any]) -> dict[str, Any]:
                 progress=lambda part, words: context.progress(0.05 + 0.9 * part, words),
             )
             skipped = table.skipped_lines
+    _shorten(result)
     file = _file_of(source) if params["wants_hash"] else None
     figures = {"wall_s": round(time.monotonic() - began, 3), "skipped_lines": skipped}
     return {"result": result, "figures": figures, "file": file}
+
+
+def _shorten(result: dict[str, Any]) -> None:
+    """Cut what COMPLETE lists, for a report is kept in the database; meta says how long it was."""
+    for one in result["results"]:
+        found = one.get("result") or {}
+        for key, listed in found.items():
+            if isinstance(listed, list) and len(listed) > MOST_LISTED:
+                found[key] = listed[:MOST_LISTED]
+                one.setdefault("meta", {}).setdefault("mlpi", {}).setdefault("cut", {})[key] = len(
+                    listed
+                )
 
 
 @contextmanager

@@ -161,6 +161,17 @@ def test_data_is_uploaded_profiled_and_checked(lab: Lab) -> None:
     assert (gate.status_code, gate.json()["is_open"]) == (200, True)
 
 
+def test_a_complete_report_of_many_bad_rows_stays_of_a_size_to_keep(lab: Lab) -> None:
+    lab.put("many", "amount\n" + "500\n" * 30_000)
+    lab.suite("many", SUITE)
+    lab.checkpoint("many", "many", "many", result_format="COMPLETE")
+    run = lab.run("many")
+    (one,) = lab.http.get(f"/api/mlpi/checks/runs/{run['id']}").json()["result"]["results"]
+    assert one["result"]["unexpected_count"] == 30_000
+    assert len(one["result"]["unexpected_list"]) == 10_000
+    assert one["meta"]["mlpi"]["cut"]["unexpected_list"] == 30_000
+
+
 def test_pages_show_what_is_there_and_escape_what_people_write(service: Service, lab: Lab) -> None:
     evil = "<script>alert(1)</script>"
     content = f'"{evil}",formula\n"{evil}",=1+1\n"<b>x</b>",@SUM(A1)\n'
