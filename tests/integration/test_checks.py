@@ -168,8 +168,8 @@ def test_a_complete_report_of_many_bad_rows_stays_of_a_size_to_keep(lab: Lab) ->
     run = lab.run("many")
     (one,) = lab.http.get(f"/api/mlpi/checks/runs/{run['id']}").json()["result"]["results"]
     assert one["result"]["unexpected_count"] == 30_000
-    assert len(one["result"]["unexpected_list"]) == 10_000
-    assert one["meta"]["mlpi"]["cut"]["unexpected_list"] == 30_000
+    assert len(one["result"]["unexpected_index_list"]) == 10_000
+    assert one["meta"]["mlpi"]["cut"]["unexpected_index_list"] == 30_000
 
 
 def test_pages_show_what_is_there_and_escape_what_people_write(service: Service, lab: Lab) -> None:
