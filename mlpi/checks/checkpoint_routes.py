@@ -217,7 +217,7 @@ def _draft(form: dict[str, Any]) -> Draft:
         result_format=form["result_format"],
         row_limit=_whole(form, "row_limit"),
         runs_on_new_version=form["runs_on_new_version"] == "true",
-        actions=[one for one in form["actions"] if one["to"]],
+        actions=form["actions"],
         alert_after=_whole(form, "alert_after") or 1,
         recover_after=_whole(form, "recover_after") or 1,
         keep_runs=_whole(form, "keep_runs") or 100,
@@ -262,6 +262,7 @@ def _read(form: FormData) -> dict[str, Any]:
     found["actions"] = [
         dict(zip(("kind", "to", "on", "secret"), one, strict=True))
         for one in zip(*columns, strict=False)
+        if one[1].strip()
     ]
     return found
 

@@ -5,10 +5,17 @@
   const PATIENCE_MS = 30000;
 
   const encoded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-  const remembered = (form, file) => `upload:${form.dataset.upload}:${file.name}:${file.size}:${file.lastModified}`;
+  // The action holds the workspace: what was begun elsewhere, or under another name, is not gone on with.
+  const remembered = (form, file) => `upload:${form.action}:${form.elements.name.value}:${file.name}:${file.size}:${file.lastModified}`;
   const pause = (span) => new Promise((done) => setTimeout(done, span));
 
   class Refused extends Error {}
+
+  // In the form's workspace, whatever another tab has switched to.
+  function bound(url, form) {
+    url.searchParams.set("workspace", new URL(form.action).searchParams.get("workspace"));
+    return url;
+  }
 
   async function asked(url, options) {
     const answer = await fetch(url, options);
@@ -20,8 +27,7 @@
   }
 
   async function begun(form, file) {
-    const where = new URL(form.dataset.upload, location.href);
-    where.searchParams.set("workspace", new URL(form.action).searchParams.get("workspace"));
+    const where = bound(new URL(form.dataset.upload, location.href), form);
     const metadata = { filename: file.name, name: form.elements.name.value };
     const answer = await asked(where, {
       method: "POST",
@@ -63,7 +69,7 @@
       }
     }
     localStorage.removeItem(remembered(form, file));
-    return done.headers.get("Content-Location");
+    return bound(new URL(done.headers.get("Content-Location") ?? location.href, location.href), form).href;
   }
 
   document.addEventListener("submit", async (event) => {
@@ -82,7 +88,7 @@
     words.classList.remove("wrong");
     buttons.forEach((button) => { button.disabled = true; });
     try {
-      location.href = (await send(form, file, show)) ?? location.href;
+      location.href = await send(form, file, show);
     } catch (error) {
       if (error instanceof Refused) localStorage.removeItem(remembered(form, file));
       words.textContent = error.message;
