@@ -158,8 +158,9 @@ class Door:
             raise Forbidden("mlpi keeps this part of MLflow switched off, for everybody.")
         if need is Need.SESSION and principal.session_id is None:
             raise Forbidden("This is for a person in a browser, not for a token.")
-        principal = _in_workspace(scope, match, principal, headers)
+        remembered, principal = principal, _in_workspace(scope, match, principal, headers)
         scope["user"], scope["workspace"] = principal, principal.workspace
+        scope["switched"] = principal is not remembered
         if need is Need.ADMIN and not principal.is_admin:
             raise Forbidden(
                 "This is for an admin, logged in: a token never carries the admin flag."

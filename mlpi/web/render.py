@@ -58,7 +58,18 @@ def wants_part(request: Request) -> bool:
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A template with the shell's context around it."""
     html = environment().get_template(template).render(**shell(request), **context)
+    if status == 200 and request.method == "GET" and not is_htmx(request):
+        _remember_workspace(request)
     return HTMLResponse(html, status)
+
+
+def _remember_workspace(request: Request) -> None:
+    """A page of another workspace was opened by its address: its links lead on inside it."""
+    principal: Principal | None = request.scope.get("user")
+    if request.scope.get("switched") and principal and principal.session_id is not None:
+        house = request.app.state.house
+        house.sessions.set_workspace(principal.session_id, str(principal.workspace))
+        house.identity.forget()
 
 
 def shell(request: Request) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def _at_login(page: Page, url: str) -> Page:
 def test_everything_works_without_javascript(watch: Watch, work: dict[str, str]) -> None:
     watched = watch(java_script_enabled=False)
     page = watched.page()
-    page.goto(f"{watched.service.url}/tracking")
+    page.goto(f"{watched.service.url}/tracking?workspace=lab")
     page.get_by_label("Name").fill("eve")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()

@@ -343,8 +343,11 @@ def test_a_wrong_password_of_a_database_is_one_clear_line(service: Service, lab:
 
 
 def test_data_docs_are_built_without_anything_from_elsewhere(service: Service, lab: Lab) -> None:
-    lab.put("docs", BAD)
-    lab.suite("docs", SUITE)
+    lab.put("docs", BAD.replace("n7,", "<b>n7</b> & co,"))
+    unreadable = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "gone"}}
+    kwargs = {"column": "name", "value_set": ["<i>x</i>"]}
+    words = {"type": "expect_column_values_to_be_in_set", "kwargs": kwargs}
+    lab.suite("docs", [*SUITE, {**unreadable, "kwargs": {"column": "gone", "min_value": 0}}, words])
     lab.checkpoint("docs", "docs", "docs")
     run = lab.run("docs")
     with service.browser("ana") as browser:
@@ -357,6 +360,9 @@ def test_data_docs_are_built_without_anything_from_elsewhere(service: Service, l
     assert "src=" not in answer.text
     assert "https://" not in answer.text
     assert "9999" in answer.text
+    assert "<b>n7</b>" not in answer.text
+    assert "<i>x</i>" not in answer.text
+    assert "&lt;i&gt;x" in answer.text
 
 
 def test_the_command_prints_a_table_and_exits_as_it_should(

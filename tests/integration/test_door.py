@@ -311,11 +311,29 @@ def test_the_switcher_changes_only_this_browser(service: Service) -> None:
     service.mlpi("member", "remove", "other", "eve")
 
 
+def test_a_page_s_address_chooses_the_workspace_of_the_pages_after_it(service: Service) -> None:
+    service.mlpi("member", "add", "other", "vic", "viewer")
+    try:
+        with service.browser("vic") as one, service.browser("vic") as two:
+            assert one.post("/workspace", data={"name": "lab"}).status_code == 303
+            assert one.get("/tracking?workspace=other").status_code == 200
+            assert one.get("/api/mlpi/me").json()["workspace"] == "other"
+            # A script's call names its own and chooses nothing.
+            assert one.get("/api/mlpi/me?workspace=lab").json()["workspace"] == "lab"
+            assert one.get("/api/mlpi/me").json()["workspace"] == "other"
+            assert one.get("/tracking?workspace=default").status_code == 404
+            assert one.get("/api/mlpi/me").json()["workspace"] == "other"
+            assert two.post("/workspace", data={"name": "lab"}).status_code == 303
+            assert two.get("/api/mlpi/me").json()["workspace"] == "lab"
+    finally:
+        service.mlpi("member", "remove", "other", "vic")
+
+
 def test_probes_and_figures(service: Service, editor: str) -> None:
     with service.client() as client:
         assert client.get("/healthz").text == "ok\n"
         ready = client.get("/readyz").json()
-        components = {"tracking": {"state": "ready"}, "jobs": {"state": "ready"}}
+        components = {name: {"state": "ready"} for name in ("tracking", "checks", "jobs")}
         assert ready == {"ready": True, "components": components}
     with service.client(editor) as client:
         figures = client.get("/metrics")

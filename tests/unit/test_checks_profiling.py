@@ -224,3 +224,19 @@ def test_preview_stays_small() -> None:
     assert found["rows"]
     size = len(json.dumps(found["rows"], ensure_ascii=False).encode())
     assert size <= profiling.PREVIEW_BYTES
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_wide_table_needs_no_more_memory_than_a_small_pi_gives(
+    tmp_path: Path, threads: int
+) -> None:
+    path, count = tmp_path / "wide.csv", 120
+    lines = [",".join(f"c{at}" for at in range(count))]
+    for row in range(300):
+        texts, numbers = f"word{row % 200}", f"{(row * 7919) % 1000 / 997:.5f}"
+        lines.append(",".join(texts if at % 3 else numbers for at in range(count)))
+    path.write_text("\n".join(lines) + "\n")
+    source, scratch = Source("csv", path=str(path)), tmp_path / "scratch"
+    with open_table(source, folder=scratch, memory_bytes=256 << 20, threads=threads) as table:
+        found = profile(table)
+    assert (found["row_count"], len(found["columns"])) == (300, count)

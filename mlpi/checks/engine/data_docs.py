@@ -27,12 +27,39 @@ def data_docs(result: Mapping[str, Any]) -> str:
     )
     from great_expectations.render.view.view import DefaultJinjaPageView  # noqa: PLC0415
 
-    loaded = expectationSuiteValidationResultSchema.load(copy.deepcopy(dict(result)))
+    loaded = expectationSuiteValidationResultSchema.load(_prepared(result))
     if isinstance(loaded, dict):
         loaded = ExpectationSuiteValidationResult(**loaded)
     page = ValidationResultsPageRenderer(run_info_at_end=True).render(loaded)
     view: Any = DefaultJinjaPageView()
     return without_strangers(view.render(page))
+
+
+def _prepared(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as the templates need it: tracebacks empty instead of missing, and as text what
+    they would take for markup of their own. They escape arguments, but not columns and values.
+    """
+    found = copy.deepcopy(dict(result))
+    for one in found["results"]:
+        kwargs = one["expectation_config"]["kwargs"]
+        if "column" in kwargs:
+            kwargs["column"] = _as_text(kwargs["column"])
+        one["result"] = _as_text(one.get("result") or {})
+        trouble = one.get("exception_info") or {}
+        for info in (trouble, *trouble.values()):
+            if isinstance(info, dict) and info.get("exception_traceback", "") is None:
+                info["exception_traceback"] = ""
+    return found
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _as_text(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_as_text(one) for one in value]
+    if isinstance(value, str):
+        return value.replace("&", "&amp;").replace("<", "&lt;")
+    return value
 
 
 def without_strangers(page: str) -> str:

@@ -33,6 +33,8 @@ _EXACT_DISTINCT = 10_000
 # The estimate is off by up to a third in rare cases.
 _NEARLY_UNIQUE = 0.6
 _TOGETHER = 100  # columns in one statement
+# Where each keeps maps and sets of values, of which every thread has its own.
+_TOGETHER_WITH_VALUES = 12
 _INTEGERS = frozenset(
     f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")
 ) | {"INTEGER", "UINTEGER"}
@@ -252,7 +254,7 @@ def _quantiles(points: list[float] | None, shape: Callable[[float], Any]) -> dic
 
 def _counts(table: Table, subjects: Sequence[Subject], row_count: int) -> None:
     """Bins, frequent values, and distinct values where they are few."""
-    for group in _groups(subjects):
+    for group in _groups(subjects, _TOGETHER_WITH_VALUES):
         asked: list[str] = []
         for subject in group:
             word, distinct = subject.word, "NULL"
@@ -333,8 +335,8 @@ def _warnings(subjects: Sequence[Subject], row_count: int) -> Iterator[str]:
             yield f"column {figures['name']!r} has {figures['infinite']:,} infinite values"
 
 
-def _groups(subjects: Sequence[Subject]) -> Iterator[Sequence[Subject]]:
-    return (subjects[at : at + _TOGETHER] for at in range(0, len(subjects), _TOGETHER))
+def _groups(subjects: Sequence[Subject], together: int = _TOGETHER) -> Iterator[Sequence[Subject]]:
+    return (subjects[at : at + together] for at in range(0, len(subjects), together))
 
 
 def _percent(part: int, whole: int) -> float:
