@@ -129,7 +129,7 @@ def _set_tag(given: dict[str, Any]) -> Change:
 def _update(given: dict[str, Any]) -> Change:
     if not given.keys() <= _UPDATE:
         raise _Unusual
-    status = given["status"] if "status" in given else None
+    status = given.get("status")
     if "status" in given and (type(status) is not str or status not in STATUSES):
         raise _Unusual
     end_time = _int64(given["end_time"]) if "end_time" in given else None
@@ -146,12 +146,8 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], Change]] = {
 }
 
 _RUN = frozenset({"run_id", "run_uuid"})
-_METRIC = frozenset(
-    {
-        *("key", "value", "timestamp", "step"),
-        *("run_id", "model_id", "dataset_name", "dataset_digest"),
-    }
-)
+_RARE = frozenset({"model_id", "dataset_name", "dataset_digest"})
+_METRIC = frozenset({"key", "value", "timestamp", "step"}) | _RARE
 _LOG_METRIC = _METRIC | _RUN
 _LOG_BATCH = frozenset({"run_id", "metrics", "params", "tags"})
 _PAIR = frozenset({"key", "value"})
@@ -202,14 +198,12 @@ def _add_metric(change: Change, given: dict[str, Any], fields: frozenset[str]) -
         raise _Unusual
     metric = Metric(_key(given), value, timestamp, step, is_nan)
     change.metrics.append(metric)
-    if len(given) > 4:
+    if not given.keys().isdisjoint(_RARE):
         _add_model_metric(change, metric, given)
 
 
 def _add_model_metric(change: Change, metric: Metric, given: dict[str, Any]) -> None:
     """What the rarer fields of a metric ask for. Empty ones count as absent."""
-    if "run_id" in given:
-        _text(given, "run_id", MAX_KEY)
     model_id = _text(given, "model_id", 36) or None
     name = _text(given, "dataset_name", 500) or None
     digest = _text(given, "dataset_digest", 36) or None
