@@ -90,8 +90,9 @@ class FastLane:
         await self._to_stock(scope, _again(body, receive, is_whole=is_whole), send)
 
     async def _to_stock(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass it on, and let the writer know while somebody else may want to write too."""
         writer = self._writer
-        if writer is None or scope["method"] in ("GET", "HEAD"):
+        if writer is None or scope["method"] in ("GET", "HEAD") or "artifact" in scope["path"]:
             await self._stock(scope, receive, send)
             return
         writer.stock_writers += 1

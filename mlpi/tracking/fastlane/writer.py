@@ -147,11 +147,11 @@ class Writer:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+        except sqlite3.Error as error:  # locked, full, damaged: stock finds the words for it
+            log.warning("fast lane stepped aside: %s", error, extra={"action": "fast_lane_failed"})
+            return [Outcome.STOCK] * len(group)
         except Exception:
-            # Stock MLflow tries each of them again, and puts into words what is wrong.
-            log.warning(
-                "fast lane stepped aside", extra={"action": "fast_lane_failed"}, exc_info=True
-            )
+            log.exception("fast lane stepped aside", extra={"action": "fast_lane_failed"})
             return [Outcome.STOCK] * len(group)
         return outcomes
 
