@@ -269,6 +269,12 @@ def action(name: str, **fields: Any) -> tuple[str, str]:
             ]
         ),
         point("loss", 4, 1, 1),
+        batch(
+            metrics=[
+                {"key": "acc", "value": value, "timestamp": 1, "step": 1}
+                for value in (0.0, "NaN", -0.0)
+            ]
+        ),
     ]
 )
 # A param keeps its value, whichever way the second one comes; nothing else of it is written.
