@@ -75,11 +75,11 @@ class MlflowApp:
         self._thread.start()
 
     async def stop(self) -> None:
-        await self._lane.close()
         await self._stack.aclose()
         if self._thread is not None:
             # An import cannot be interrupted; a stop within seconds of the start waits for it.
             await anyio.to_thread.run_sync(self._thread.join, 5)
+        await self._lane.close()
 
     def health(self) -> Health:
         if self._failure is not None:

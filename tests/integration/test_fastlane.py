@@ -8,10 +8,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
+import mlflow
 import pytest
+import requests
+from mlflow.tracking import fluent
 
+from mlpi.tracking.fastlane import requests as plain
 from tests.postgres import Postgres
 from tests.service import Service, running_service
 
@@ -151,6 +156,44 @@ def test_a_run_of_another_workspace_is_not_found(service: Service) -> None:
     assert found["info"]["status"] == "RUNNING"
     assert "metrics" not in found["data"]
     assert "params" not in found["data"]
+
+
+def test_what_mlflows_client_sends_is_plain(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were it not, every request of every client would take the slow way round."""
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", service.token("ana", "lab"))
+    seen: dict[str, list[bytes]] = {}
+    send = requests.Session.send
+
+    def sending(self: requests.Session, request: Any, **options: Any) -> Any:
+        seen.setdefault(request.path_url.rpartition("/runs/")[2], []).append(request.body)
+        return send(self, request, **options)
+
+    monkeypatch.setattr(requests.Session, "send", sending)
+    mlflow.set_tracking_uri(service.url)
+    try:
+        mlflow.set_experiment("lane-client")
+        with mlflow.start_run(run_name="first") as run:
+            mlflow.log_metric("loss", 0.5)
+            mlflow.log_metric("loss", float("nan"), step=3)
+            mlflow.log_metrics({"a": 1, "b": float("inf")}, step=2)
+            mlflow.log_param("depth", 8)
+            mlflow.log_params({"lr": 0.1, "kind": "mlp"})
+            mlflow.set_tag("stage", "draft")
+            mlflow.set_tags({"a": 1, "b": "ß"})
+            model = mlflow.create_external_model(name="m")
+            mlflow.log_metric("score", 0.9, model_id=model.model_id)
+        client = mlflow.MlflowClient()
+        client.log_batch(run.info.run_id, [mlflow.entities.Metric("c", 1.0, 1, 1)])
+        client.update_run(run.info.run_id, "FAILED", "second")
+    finally:
+        fluent._active_experiment_id = None
+        mlflow.set_tracking_uri(None)
+    assert set(plain.ACTIONS) <= set(seen)
+    for action in plain.ACTIONS:
+        for body in seen[action]:
+            assert plain.parse(action, body) is not None, (action, body)
 
 
 @pytest.mark.parametrize("api", ["api", "ajax-api", "mlflow/api", "mlflow/ajax-api"])

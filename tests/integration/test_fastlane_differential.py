@@ -148,7 +148,7 @@ class Bodies:
     def _metric(self) -> st.SearchStrategy[dict[str, Any]]:
         point = self._fields(
             {"key": self.keys, "value": self.values, "timestamp": self.times},
-            {"step": self.steps},
+            {"step": self.steps, "run_id": self._mostly(st.just(RUN), st.just("e" * 32))},
         )
         of_model = st.builds(
             lambda one, model, dataset: one | {"model_id": model} | dataset,

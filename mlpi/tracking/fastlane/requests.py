@@ -147,7 +147,7 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], Change]] = {
 
 _RUN = frozenset({"run_id", "run_uuid"})
 _RARE = frozenset({"model_id", "dataset_name", "dataset_digest"})
-_METRIC = frozenset({"key", "value", "timestamp", "step"}) | _RARE
+_METRIC = frozenset({"key", "value", "timestamp", "step", "run_id"}) | _RARE
 _LOG_METRIC = _METRIC | _RUN
 _LOG_BATCH = frozenset({"run_id", "metrics", "params", "tags"})
 _PAIR = frozenset({"key", "value"})
@@ -178,7 +178,7 @@ _NO_ROWS: list[dict[str, Any]] = []
 
 
 def _add_metric(change: Change, given: dict[str, Any], fields: frozenset[str]) -> None:
-    if not given.keys() <= fields:
+    if not given.keys() <= fields or given.get("run_id", change.run_id) != change.run_id:
         raise _Unusual
     value = given.get("value")
     is_nan = 0
