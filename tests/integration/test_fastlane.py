@@ -84,6 +84,8 @@ class Load:
                     self._counting.notify_all()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # four starts of the service
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         service.wait_ready()
