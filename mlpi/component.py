@@ -26,7 +26,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A component's state and, when it is not ready, one line about why."""
+    """A component's state and one line: why it is not ready, or what it does without."""
 
     state: State
     detail: str = ""

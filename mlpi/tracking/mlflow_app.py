@@ -26,6 +26,7 @@ from mlpi.db import Database, copy_aside
 from mlpi.errors import MlpiError, NotReady
 from mlpi.settings import Settings
 from mlpi.tracking import environment, isolation
+from mlpi.tracking.fastlane.lane import FastLane
 from mlpi.tracking.lean import heavy_packages_absent
 
 log = logging.getLogger(__name__)
@@ -45,15 +46,17 @@ class MlflowFailed(MlpiError):
 class MlflowApp:
     """Stock MLflow as two ASGI apps.
 
-    `app` carries its native routers and its Flask app without the rest; it is imported by a
-    thread after the port answers, and requests wait for it up to a deadline. `late` is
-    MLflow's complete application, imported at the first request for a gateway or MCP route.
+    `app` carries its native routers and its Flask app without the rest, behind the fast lane;
+    it is imported by a thread after the port answers, and requests wait for it up to a
+    deadline. `late` is MLflow's complete application, imported at the first request for a
+    gateway or MCP route.
     """
 
     def __init__(self, settings: Settings, identity: Identity, workspaces: Workspaces) -> None:
         self._settings = settings
         self._identity = identity
         self._workspaces = workspaces
+        self._lane = FastLane(self._stock)
         self._app: ASGIApp | None = None
         self._late_app: ASGIApp | None = None
         self._late_lock = asyncio.Lock()
@@ -76,13 +79,14 @@ class MlflowApp:
         if self._thread is not None:
             # An import cannot be interrupted; a stop within seconds of the start waits for it.
             await anyio.to_thread.run_sync(self._thread.join, 5)
+        await self._lane.close()
 
     def health(self) -> Health:
         if self._failure is not None:
             return Health(State.FAILED, self._failure)
         if self._app is None:
             return Health(State.STARTING, "MLflow is being loaded")
-        return Health(State.READY)
+        return Health(State.READY, self._lane.notice)
 
     @property
     def is_ready(self) -> bool:
@@ -90,6 +94,9 @@ class MlflowApp:
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Everything but the gateway and MCP."""
+        await self._lane(scope, receive, send)
+
+    async def _stock(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = await self._ready()
         from mlflow.utils import workspace_context  # noqa: PLC0415 - loaded by now
 
@@ -145,6 +152,7 @@ class MlflowApp:
             MlpiWorkspaceStore.bind(self._identity, self._workspaces)
             _prepare_database(self._settings.mlflow_database)
             _open_stores()
+            self._lane.open(self._settings.mlflow_database, loop)
             self._app = app
         except (sqlite3.Error, SQLAlchemyError) as error:
             database = Database(self._settings.mlflow_database)
