@@ -15,7 +15,7 @@ from mlpi.checks.actions import KINDS, ON, Actions
 from mlpi.checks.checkpoints import CHECK_JOB, PICKS, RESULT_FORMATS, Checkpoints, Draft
 from mlpi.checks.datasets import Datasets
 from mlpi.checks.models import Checkpoint, CheckState, Validation
-from mlpi.checks.suites import Suites
+from mlpi.checks.suites.service import Suites
 from mlpi.component import Badge
 from mlpi.errors import Invalid, MlpiError
 from mlpi.jobs.schedules import Plan, Schedules

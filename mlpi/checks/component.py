@@ -11,15 +11,7 @@ from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
 from mlpi.auth.vault import Vault
-from mlpi.checks import (
-    checkpoint_api,
-    checkpoint_routes,
-    dataset_api,
-    dataset_routes,
-    run_routes,
-    suite_api,
-    suite_routes,
-)
+from mlpi.checks import checkpoint_api, checkpoint_routes, dataset_api, dataset_routes, run_routes
 from mlpi.checks.actions import NOTIFY_JOB, Actions, Mailing
 from mlpi.checks.checkpoints import CHECK_JOB, Checkpoints
 from mlpi.checks.datasets import Datasets
@@ -28,7 +20,9 @@ from mlpi.checks.files import FileStore, Roots
 from mlpi.checks.models import CheckState
 from mlpi.checks.runs import Runs
 from mlpi.checks.sources import Sources
-from mlpi.checks.suites import Suites
+from mlpi.checks.suites import api as suite_api
+from mlpi.checks.suites import routes as suite_routes
+from mlpi.checks.suites.service import Suites
 from mlpi.checks.versions import PROFILE_JOB, Versions
 from mlpi.component import Badge, Card, Health, Hit, Link, State
 from mlpi.house import House

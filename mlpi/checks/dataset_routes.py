@@ -16,7 +16,7 @@ from mlpi.checks import options
 from mlpi.checks.checkpoints import Checkpoints
 from mlpi.checks.datasets import Datasets
 from mlpi.checks.models import Dataset, DatasetKind
-from mlpi.checks.suites import Suites
+from mlpi.checks.suites.service import Suites
 from mlpi.errors import Invalid, MlpiError
 from mlpi.uploads import BLOCK_BYTES, Arrived, Uploads, digest, plain_name
 from mlpi.web.render import back_to, here, is_htmx, principal_of, render, workspace_of

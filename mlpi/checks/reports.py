@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlpi.checks import suite_sentences
 from mlpi.checks.models import Validation
+from mlpi.checks.suites import sentences as suite_sentences
 
 SEVERITIES = ("critical", "warning", "info")
 ENGINES = {"duckdb": "DuckDB", "great_expectations": "Great Expectations"}

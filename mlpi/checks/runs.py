@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpi.auth.audit import Actor
-from mlpi.checks import store, suite_json
+from mlpi.checks import store
 from mlpi.checks.actions import Actions
 from mlpi.checks.lookups import find_checkpoint, find_dataset, find_version
 from mlpi.checks.models import (
@@ -21,6 +21,7 @@ from mlpi.checks.models import (
 )
 from mlpi.checks.source import Source
 from mlpi.checks.sources import Sources
+from mlpi.checks.suites import gx_json
 from mlpi.checks.versions import Versions
 from mlpi.clock import Clock
 from mlpi.db import Session
@@ -58,7 +59,7 @@ class Runs:
         name = session.get_one(Suite, checkpoint.suite_id).name
         return {
             "source": params,
-            "suite": suite_json.written(name, suite.expectations, suite.meta),
+            "suite": gx_json.written(name, suite.expectations, suite.meta),
             "result_format": checkpoint.result_format,
             "wants_hash": target.wants_hash,
             "memory_bytes": self._versions.memory_bytes,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlpi.checks.proposing import Proposal, propose, regex_of
-from mlpi.checks.suite_sentences import sentence, subject
+from mlpi.checks.suites.proposing import Proposal, propose, regex_of
+from mlpi.checks.suites.sentences import sentence, subject
 
 ROWS = 178
 

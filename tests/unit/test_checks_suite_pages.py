@@ -16,10 +16,12 @@ from starlette.types import Receive, Scope, Send
 
 from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal, Role
-from mlpi.checks import suite_api, suite_routes, vocabulary
 from mlpi.checks.models import Dataset, DatasetVersion
-from mlpi.checks.suite_rules import checked
-from mlpi.checks.suites import Suites
+from mlpi.checks.suites import api as suite_api
+from mlpi.checks.suites import routes as suite_routes
+from mlpi.checks.suites import vocabulary
+from mlpi.checks.suites.rules import checked
+from mlpi.checks.suites.service import Suites
 from mlpi.component import Components
 from mlpi.errors import NotFound
 from mlpi.house import House

@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from mlpi.auth.audit import Actor
-from mlpi.checks import suite_json
 from mlpi.checks.models import Checkpoint, Dataset, SuiteVersion
-from mlpi.checks.suite_diff import diff, in_words
-from mlpi.checks.suite_forms import controls, expectation_of, texts_of
-from mlpi.checks.suite_rules import checked
-from mlpi.checks.suite_sentences import sentence
-from mlpi.checks.suites import Suites
-from mlpi.checks.vocabulary import load
+from mlpi.checks.suites import gx_json
+from mlpi.checks.suites.diff import diff, in_words
+from mlpi.checks.suites.forms import controls, expectation_of, texts_of
+from mlpi.checks.suites.rules import checked
+from mlpi.checks.suites.sentences import sentence
+from mlpi.checks.suites.service import Suites
+from mlpi.checks.suites.vocabulary import load
 from mlpi.errors import Conflict, Invalid, NotFound
 from mlpi.house import House
 from tests.conftest import TurnedClock
@@ -154,7 +154,7 @@ def test_advice_names_what_is_near() -> None:
 def test_in_a_list_the_error_names_index_type_and_path() -> None:
     wrong = {"type": BETWEEN, "kwargs": {"column": "a", "min_value": "x"}}
     with pytest.raises(Invalid) as refused:
-        suite_json.of_object({"name": "s", "expectations": [between(), wrong]})
+        gx_json.of_object({"name": "s", "expectations": [between(), wrong]})
     assert refused.value.field == "expectations[1].min_value"
     assert refused.value.message.startswith(f"Expectation 2 ({BETWEEN})")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mlpi.checks import suite_json, vocabulary
-from mlpi.checks.suite_rules import checked
-from mlpi.checks.suite_sentences import _PHRASES, phrase
+from mlpi.checks.suites import gx_json, vocabulary
+from mlpi.checks.suites.rules import checked
+from mlpi.checks.suites.sentences import _PHRASES, phrase
 from tests.gx_child import ask, fields
 
 
@@ -71,7 +71,7 @@ def test_words_find_expectations_by_name_description_and_issue() -> None:
 
 def test_reading_it_imports_no_heavy_package() -> None:
     code = (
-        "import sys; from mlpi.checks import vocabulary; vocabulary.load();"
+        "import sys; from mlpi.checks.suites import vocabulary; vocabulary.load();"
         "print([m for m in ('great_expectations', 'pandas', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -117,7 +117,7 @@ def test_the_library_takes_each_as_it_was_checked() -> None:
         checked({"type": kind, "kwargs": {one.name: _some(one) for one in known.arguments}})
         for kind, known in vocabulary.load().items()
     ]
-    exported = suite_json.written("all", asked, {"great_expectations_version": "1.24.1"})
+    exported = gx_json.written("all", asked, {"great_expectations_version": "1.24.1"})
     (answer,) = ask("suites", [exported])
     for ours, theirs in zip(asked, answer["read"]["expectations"], strict=True):
         assert ours == theirs

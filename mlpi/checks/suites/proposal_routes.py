@@ -10,13 +10,13 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from mlpi.auth.requests import actor_of
-from mlpi.checks import suite_views
 from mlpi.checks.models import DatasetVersion
-from mlpi.checks.proposing import Proposal, propose
-from mlpi.checks.suite_rules import Expectation
-from mlpi.checks.suite_store import MAX_ID
-from mlpi.checks.suite_views import Datasets, Offer
-from mlpi.checks.suites import Suites
+from mlpi.checks.suites import views
+from mlpi.checks.suites.proposing import Proposal, propose
+from mlpi.checks.suites.rules import Expectation
+from mlpi.checks.suites.service import Suites
+from mlpi.checks.suites.store import MAX_ID
+from mlpi.checks.suites.views import Datasets, Offer
 from mlpi.errors import Invalid, MlpiError, NotFound
 from mlpi.web.render import back_to, render, workspace_of
 
@@ -101,10 +101,10 @@ def _key(expectation: Expectation) -> str:
 def _offers(
     version: DatasetVersion, there: Sequence[Expectation], chosen: Sequence[str] | None
 ) -> list[Offer]:
-    known = {suite_views.about(one) for one in there}
+    known = {views.about(one) for one in there}
     found = []
     for key, one in _proposed(version).items():
-        is_there = suite_views.about(one.expectation) in known
+        is_there = views.about(one.expectation) in known
         is_sure = one.confidence >= SURE and not is_there
         is_chosen = is_sure if chosen is None else key in chosen
         found.append(Offer(key, one, is_there, is_chosen))

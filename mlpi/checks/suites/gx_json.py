@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from mlpi.checks.suite_rules import Expectation, checked_all
+from mlpi.checks.suites.rules import Expectation, checked_all
 from mlpi.errors import Invalid
 
 MAX_BYTES = 4_000_000

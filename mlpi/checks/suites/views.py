@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mlpi.checks import vocabulary
 from mlpi.checks.models import Dataset, DatasetVersion
-from mlpi.checks.proposing import Proposal
-from mlpi.checks.suite_diff import Diff
-from mlpi.checks.suite_rules import Expectation
-from mlpi.checks.suite_sentences import listed, phrase, subject
-from mlpi.checks.vocabulary import ExpectationType
+from mlpi.checks.suites import vocabulary
+from mlpi.checks.suites.diff import Diff
+from mlpi.checks.suites.proposing import Proposal
+from mlpi.checks.suites.rules import Expectation
+from mlpi.checks.suites.sentences import listed, phrase, subject
+from mlpi.checks.suites.vocabulary import ExpectationType
 
 MAX_COLUMNS = 1000  # offered for completion
 TABLE = "table"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlpi.auth.audit import Actor, Audit
-from mlpi.checks import suite_diff, suite_json, suite_store
 from mlpi.checks.models import Suite, SuiteVersion
 from mlpi.checks.names import checked_name
-from mlpi.checks.suite_diff import Diff
-from mlpi.checks.suite_rules import Expectation, checked_all
-from mlpi.checks.suite_store import SuiteRow, VersionLine, find_suite, find_version
+from mlpi.checks.suites import diff, gx_json, store
+from mlpi.checks.suites.diff import Diff
+from mlpi.checks.suites.rules import Expectation, checked_all
+from mlpi.checks.suites.store import SuiteRow, VersionLine, find_suite, find_version
 from mlpi.clock import Clock
 from mlpi.db import Database, IntegrityError, Session
 from mlpi.errors import Conflict, Invalid, NotFound
@@ -69,7 +69,7 @@ class Suites:
     def page(self, workspace: str, words: str = "") -> list[SuiteRow]:
         """A workspace's suites by name; words: a part of the name or of the description."""
         with self._db.read() as session:
-            return suite_store.page(session, workspace, words.strip())
+            return store.page(session, workspace, words.strip())
 
     def get(self, workspace: str, suite_id: int) -> Suite:
         """Raises NotFound."""
@@ -80,7 +80,7 @@ class Suites:
         """A suite's versions, newest first. Raises NotFound."""
         with self._db.read() as session:
             find_suite(session, workspace, suite_id)
-            return suite_store.versions(session, suite_id)
+            return store.versions(session, suite_id)
 
     def version(self, workspace: str, suite_id: int, number: int | None = None) -> SuiteVersion:
         """A version by its number, or the newest. Raises NotFound."""
@@ -92,7 +92,7 @@ class Suites:
         """Names of the checkpoints that hold data against a suite."""
         with self._db.read() as session:
             find_suite(session, workspace, suite_id)
-            return suite_store.uses(session, suite_id)
+            return store.uses(session, suite_id)
 
     def describe(
         self, workspace: str, suite_id: int, name: str, description: str, *, actor: Actor
@@ -113,7 +113,7 @@ class Suites:
         """With all its versions. Raises NotFound, Conflict while a checkpoint uses it."""
         with self._db.write() as session:
             suite = find_suite(session, workspace, suite_id)
-            users = suite_store.uses(session, suite_id)
+            users = store.uses(session, suite_id)
             if users:
                 raise Conflict(
                     f"The suite {suite.name!r} is used by "
@@ -215,7 +215,7 @@ class Suites:
         with self._db.read() as session:
             find_suite(session, workspace, suite_id)
             before, after = (find_version(session, suite_id, number) for number in (a, b))
-        return suite_diff.diff(before.expectations, after.expectations)
+        return diff.diff(before.expectations, after.expectations)
 
     def import_json(
         self, workspace: str, text: str, *, actor: Actor, name: str = "", description: str = ""
@@ -224,7 +224,7 @@ class Suites:
 
         Raises Invalid, Conflict.
         """
-        draft = suite_json.read(text)
+        draft = gx_json.read(text)
         if not (name.strip() or draft.name):
             raise Invalid("The file names no suite; give a name.", field="name")
         return self.add(
@@ -244,7 +244,7 @@ class Suites:
         with self._db.read() as session:
             suite = find_suite(session, workspace, suite_id)
             version = find_version(session, suite_id, number)
-        return suite_json.written(suite.name, version.expectations, version.meta)
+        return gx_json.written(suite.name, version.expectations, version.meta)
 
     def _change(
         self,
@@ -268,10 +268,10 @@ class Suites:
                     raise _saved_meanwhile(number, newest.actor)
                 after = change(newest.expectations)
                 meta = newest.meta if meta is None else meta
-                found = suite_diff.diff(newest.expectations, after)
+                found = diff.diff(newest.expectations, after)
                 if found.is_empty and meta == newest.meta:
                     return newest
-                note = note or suite_diff.in_words(found)
+                note = note or diff.in_words(found)
                 made = self._insert(session, suite, number + 1, after, meta, note, origin, actor)
                 target = f"{suite.name}, version {made.number}"
                 self._audit.record(session, actor, "suite_saved", target, workspace)
@@ -314,14 +314,14 @@ def find_expectation(expectations: Sequence[Expectation], expectation_id: str) -
 
 
 def _checked(expectations: Any) -> list[Expectation]:
-    suite_json.require_plain(expectations)
+    gx_json.require_plain(expectations)
     return checked_all(expectations)
 
 
 def _described(text: str) -> str:
     if len(text) > MAX_DESCRIPTION:
         raise Invalid(f"A description has at most {MAX_DESCRIPTION} letters.", field="description")
-    suite_json.require_plain(text)
+    gx_json.require_plain(text)
     return text.strip()
 
 

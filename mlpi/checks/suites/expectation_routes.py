@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.datastructures import FormData
 
 from mlpi.auth.requests import actor_of
-from mlpi.checks import suite_forms, suite_views, vocabulary
-from mlpi.checks.suite_rules import SEVERITIES, Expectation
-from mlpi.checks.suite_views import Datasets
-from mlpi.checks.suites import Suites, find_expectation
-from mlpi.checks.vocabulary import ExpectationType
+from mlpi.checks.suites import forms, views, vocabulary
+from mlpi.checks.suites.rules import SEVERITIES, Expectation
+from mlpi.checks.suites.service import Suites, find_expectation
+from mlpi.checks.suites.views import Datasets
+from mlpi.checks.suites.vocabulary import ExpectationType
 from mlpi.errors import Invalid, MlpiError, NotFound
 from mlpi.web.render import back_to, render, wants_part, workspace_of
 
@@ -50,13 +50,13 @@ def router(suites: Suites, datasets: Datasets) -> APIRouter:
             suite=suites.get(workspace, suite_id),
             base_version=newest.number,
             kind=kind,
-            controls=suite_forms.controls(kind, texts),
+            controls=forms.controls(kind, texts),
             texts=texts,
             error=error,
             expectation=expectation,
             severities=SEVERITIES,
-            operators=suite_views.OPERATORS,
-            columns=suite_views.columns_of(newest.expectations, datasets.ready_versions(workspace)),
+            operators=views.OPERATORS,
+            columns=views.columns_of(newest.expectations, datasets.ready_versions(workspace)),
         )
 
     @pages.get("/checks/suites/{suite_id}/add")
@@ -69,12 +69,12 @@ def router(suites: Suites, datasets: Datasets) -> APIRouter:
     ) -> Response:
         if kind:
             known = _kind(kind)
-            return form_page(request, suite_id, known, suite_forms.blank(known, column))
+            return form_page(request, suite_id, known, forms.blank(known, column))
         return render(
             request,
             "checks/_suite_picker.html" if wants_part(request) else "checks/suite_add.html",
             suite=suites.get(workspace_of(request), suite_id),
-            found=suite_views.by_issue(
+            found=views.by_issue(
                 one for one in vocabulary.search(q) if one.takes_column or not column
             ),
             total=len(vocabulary.load()),
@@ -86,7 +86,7 @@ def router(suites: Suites, datasets: Datasets) -> APIRouter:
     def add_expectation(request: Request, suite_id: int, form: Fields) -> Response:
         kind = _kind(form.get("type", ""))
         try:
-            _put(request, suite_id, form, suite_forms.expectation_of(kind, form))
+            _put(request, suite_id, form, forms.expectation_of(kind, form))
         except NotFound:
             raise
         except MlpiError as error:
@@ -105,7 +105,7 @@ def router(suites: Suites, datasets: Datasets) -> APIRouter:
     def expectation(request: Request, suite_id: int, expectation_id: str) -> Response:
         found = one_of(request, suite_id, expectation_id)
         kind = _kind(found["type"])
-        texts = suite_forms.texts_of(kind, found)
+        texts = forms.texts_of(kind, found)
         return form_page(request, suite_id, kind, texts, expectation=found)
 
     @pages.post("/checks/suites/{suite_id}/expectations/{expectation_id}")
@@ -113,7 +113,7 @@ def router(suites: Suites, datasets: Datasets) -> APIRouter:
         found = one_of(request, suite_id, expectation_id)
         kind = _kind(found["type"])
         try:
-            _put(request, suite_id, form, suite_forms.expectation_of(kind, form, found))
+            _put(request, suite_id, form, forms.expectation_of(kind, form, found))
         except NotFound:
             raise
         except MlpiError as error:

@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from mlpi.auth.requests import actor_of
-from mlpi.checks import suite_expectation_routes, suite_proposal_routes, suite_views
-from mlpi.checks.suite_json import MAX_BYTES, read
-from mlpi.checks.suite_views import Datasets
-from mlpi.checks.suites import Suites
+from mlpi.checks.suites import expectation_routes, proposal_routes, views
+from mlpi.checks.suites.gx_json import MAX_BYTES, read
+from mlpi.checks.suites.service import Suites
+from mlpi.checks.suites.views import Datasets
 from mlpi.errors import Invalid, MlpiError, NotFound
 from mlpi.web.render import back_to, render, wants_part, workspace_of
 
@@ -92,7 +92,7 @@ def router(suites: Suites, datasets: Datasets) -> APIRouter:
             version=version,
             versions=lines,
             is_newest=version.number == lines[0].number,
-            groups=suite_views.groups(version.expectations),
+            groups=views.groups(version.expectations),
             used_by=suites.used_by(workspace, suite_id),
             done=request.query_params.get("done", "") == "saved",
             error=error,
@@ -149,8 +149,8 @@ def router(suites: Suites, datasets: Datasets) -> APIRouter:
         return back_to(request, f"/checks/suites/{suite_id}", "saved")
 
     pages.include_router(_versions(suites))
-    pages.include_router(suite_expectation_routes.router(suites, datasets))
-    pages.include_router(suite_proposal_routes.router(suites, datasets))
+    pages.include_router(expectation_routes.router(suites, datasets))
+    pages.include_router(proposal_routes.router(suites, datasets))
     return pages
 
 
@@ -177,7 +177,7 @@ def _versions(suites: Suites) -> APIRouter:
             versions=lines,
             a=a,
             b=b,
-            diff=suite_views.diff_view(suites.diff(workspace, suite_id, a, b)),
+            diff=views.diff_view(suites.diff(workspace, suite_id, a, b)),
         )
 
     @pages.get("/checks/suites/{suite_id}/export.json")

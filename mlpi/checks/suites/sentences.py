@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlpi.checks import suite_conditions, vocabulary
-from mlpi.checks.suite_rules import PARAMETER, Expectation, is_parameter
+from mlpi.checks.suites import conditions, vocabulary
+from mlpi.checks.suites.rules import PARAMETER, Expectation, is_parameter
 
 MAX_VALUES = 6
 MAX_TEXT = 120
@@ -38,7 +38,7 @@ def phrase(expectation: Expectation) -> str:
     elif mostly != 1:
         said += f" in at least {percent(mostly)} of rows"
     condition = kwargs.get("row_condition")
-    return f"{said}, where {suite_conditions.words(condition)}" if condition else said
+    return f"{said}, where {conditions.words(condition)}" if condition else said
 
 
 def sentence(expectation: Expectation) -> str:

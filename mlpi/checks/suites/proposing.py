@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlpi.checks.suite_rules import Expectation, checked
-from mlpi.checks.suite_sentences import listed, percent
+from mlpi.checks.suites.rules import Expectation, checked
+from mlpi.checks.suites.sentences import listed, percent
 
 MARGIN = 0.1  # of the range, either way: tomorrow's extremes are rarely today's
 ENOUGH_ROWS = 20  # below, one more row may change everything

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlpi.checks.suite_rules import Expectation
-from mlpi.checks.suite_sentences import sentence, subject
+from mlpi.checks.suites.rules import Expectation
+from mlpi.checks.suites.sentences import sentence, subject
 
 # Told apart from the arguments, which are compared one by one.
 _BESIDE = ("severity", "notes", "description", "meta")

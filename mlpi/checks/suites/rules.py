@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from mlpi.checks import suite_conditions, vocabulary
-from mlpi.checks.vocabulary import Argument, ExpectationType, nearest
+from mlpi.checks.suites import conditions, vocabulary
+from mlpi.checks.suites.vocabulary import Argument, ExpectationType, nearest
 from mlpi.errors import Invalid
 
 SEVERITIES = ("critical", "warning", "info")
@@ -326,7 +326,7 @@ def _parser(value: Any, complain: Complain) -> str:
 
 
 def _condition(value: Any, complain: Complain) -> Any:
-    trouble = suite_conditions.trouble(value)
+    trouble = conditions.trouble(value)
     if trouble:
         raise complain(f"has a row condition that {trouble}", "row_condition")
     return value

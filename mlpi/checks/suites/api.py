@@ -9,10 +9,10 @@ from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, Field
 
 from mlpi.auth.requests import actor_of
-from mlpi.checks import suite_json, vocabulary
 from mlpi.checks.models import Suite, SuiteVersion
-from mlpi.checks.suite_store import VersionLine
-from mlpi.checks.suites import Suites
+from mlpi.checks.suites import gx_json, vocabulary
+from mlpi.checks.suites.service import Suites
+from mlpi.checks.suites.store import VersionLine
 from mlpi.errors import Invalid
 from mlpi.web.render import workspace_of
 
@@ -141,7 +141,7 @@ def router(suites: Suites) -> APIRouter:
         request: Request, body: Annotated[dict[str, Any], Body()], name: str = ""
     ) -> SuiteOut:
         """A new suite from Great Expectations' own JSON, of 1.x or 0.x; name overrides its name."""
-        draft = suite_json.of_object(body)
+        draft = gx_json.of_object(body)
         made = suites.add(
             workspace_of(request),
             name or draft.name,
@@ -214,8 +214,8 @@ def router(suites: Suites) -> APIRouter:
 
 
 def _meta(meta: dict[str, Any]) -> dict[str, Any]:
-    suite_json.require_plain(meta)
-    if len(str(meta)) > suite_json.MAX_META_BYTES:
+    gx_json.require_plain(meta)
+    if len(str(meta)) > gx_json.MAX_META_BYTES:
         raise Invalid("The suite's meta is too large.", field="meta")
     return meta
 

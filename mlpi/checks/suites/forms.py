@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from mlpi.checks import suite_conditions
-from mlpi.checks.suite_rules import SEVERITIES, Expectation, checked, is_parameter
-from mlpi.checks.vocabulary import Argument, ExpectationType
+from mlpi.checks.suites import conditions
+from mlpi.checks.suites.rules import SEVERITIES, Expectation, checked, is_parameter
+from mlpi.checks.suites.vocabulary import Argument, ExpectationType
 from mlpi.errors import Invalid
 
 PREFIX = "arg."  # before an argument's name in its field's name
@@ -242,7 +242,7 @@ def _condition_texts(condition: Any) -> dict[str, str]:
         return {"where_other": json.dumps(condition, ensure_ascii=False)}
     column = condition["column"]["name"]
     if condition["type"] == "nullity":
-        said = next(k for k, v in suite_conditions.NULLITY.items() if v == condition["is_null"])
+        said = next(k for k, v in conditions.NULLITY.items() if v == condition["is_null"])
         return {"where_column": column, "where_operator": said, "where_value": ""}
     parameter = condition["parameter"]
     items = parameter if isinstance(parameter, list) else [parameter]
@@ -260,13 +260,13 @@ def _condition_of(form: Mapping[str, str]) -> Any:
         if text:
             raise Invalid("Name the column that the condition is about.", field="row_condition")
         return _json("row_condition", other) if other.startswith("{") else other or None
-    if operator not in suite_conditions.OPERATORS and operator not in suite_conditions.NULLITY:
+    if operator not in conditions.OPERATORS and operator not in conditions.NULLITY:
         raise Invalid("Choose how the column is compared.", field="row_condition")
-    if operator in suite_conditions.NULLITY:
-        return suite_conditions.comparison(column, operator, None)
+    if operator in conditions.NULLITY:
+        return conditions.comparison(column, operator, None)
     values = [scalar(line.strip()) for line in text.splitlines() if line.strip()]
     if not values:
         raise Invalid("Give the value that the column is compared with.", field="row_condition")
     if operator in ("IN", "NOT_IN"):
-        return suite_conditions.comparison(column, operator, values)
-    return suite_conditions.comparison(column, operator, values[0] if len(values) == 1 else text)
+        return conditions.comparison(column, operator, values)
+    return conditions.comparison(column, operator, values[0] if len(values) == 1 else text)
