@@ -87,13 +87,22 @@ def test_the_check_snippets_upload_check_and_gate(service: Service) -> None:
         ["sh", "-ec", "\n".join(check)],
         ["sh", "-ec", gate],
     ):
-        done = subprocess.run(
-            program,
-            env=clean_environment({**env, "PATH": path}),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                program,
+                env=clean_environment({**env, "PATH": path}),
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            with service.client(env["MLPI_TOKEN"]) as client:
+                waiting = [
+                    (job["id"], job["kind"], job["title"], job["state"], job["message"])
+                    for job in client.get("/api/mlpi/jobs", params={"limit": 100}).json()
+                    if job["finished_at"] is None
+                ]
+            pytest.fail(f"not done in time; before it: {waiting}; {service.log[-2000:]}")
         assert done.returncode == 0, done.stderr + done.stdout
     assert '"is_open":true' in done.stdout
