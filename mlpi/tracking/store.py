@@ -152,7 +152,7 @@ class TrackingStore:
         if after is not None:
             query = query.where(tuple_(runs.c.start_time, runs.c.run_uuid) < after)
         with self._engine.connect() as db:
-            found = [_run(row) for row in db.execute(query)]
+            found = [run_of(row) for row in db.execute(query)]
             self._fill(db, found)
         return found
 
@@ -166,7 +166,7 @@ class TrackingStore:
             .limit(limit)
         )
         with self._engine.connect() as db:
-            return [_run(row) for row in db.execute(query)]
+            return [run_of(row) for row in db.execute(query)]
 
     def run(self, workspace: str, run_id: str) -> Run:
         """One run with everything latest. Raises NotFound."""
@@ -179,7 +179,7 @@ class TrackingStore:
             row = db.execute(query).one_or_none()
             if row is None:
                 raise NotFound("There is no such run in this workspace.")
-            found = _run(row)
+            found = run_of(row)
             self._fill(db, [found])
         return found
 
@@ -201,7 +201,7 @@ class TrackingStore:
             .limit(200)
         )
         with self._engine.connect() as db:
-            return [_run(row) for row in db.execute(query)]
+            return [run_of(row) for row in db.execute(query)]
 
     def step_counts(self, run_id: str) -> dict[str, int]:
         """How many points each metric of a run has."""
@@ -236,7 +236,7 @@ class TrackingStore:
                 .where((numbered.c.position % every == 0) | (numbered.c.position == total))
                 .order_by(numbered.c.position)
             )
-            return [(row.step, row.timestamp, _value(row)) for row in db.execute(query)]
+            return [(row.step, row.timestamp, metric_value(row)) for row in db.execute(query)]
 
     def models(self, workspace: str, search: str = "") -> list[Model]:
         """Registered models by name, each with its newest version and aliases."""
@@ -308,7 +308,7 @@ class TrackingStore:
             .limit(limit)
         )
         with self._engine.connect() as db:
-            return [_run(row) for row in db.execute(query)]
+            return [run_of(row) for row in db.execute(query)]
 
     @staticmethod
     def _fill(db: Connection, found: Sequence[Run]) -> None:
@@ -317,7 +317,7 @@ class TrackingStore:
         if not by_id:
             return
         for row in db.execute(select(latest_metrics).where(latest_metrics.c.run_uuid.in_(by_id))):
-            by_id[row.run_uuid].metrics[row.key] = _value(row)
+            by_id[row.run_uuid].metrics[row.key] = metric_value(row)
         for row in db.execute(select(params).where(params.c.run_uuid.in_(by_id))):
             by_id[row.run_uuid].params[row.key] = row.value
 
@@ -328,7 +328,8 @@ def _active_experiments(workspace: str) -> Any:
     )
 
 
-def _run(row: Row[Any]) -> Run:
+def run_of(row: Row[Any]) -> Run:
+    """The record of a row of runs."""
     return Run(
         id=row.run_uuid,
         name=row.name or row.run_uuid[:8],
@@ -341,7 +342,8 @@ def _run(row: Row[Any]) -> Run:
     )
 
 
-def _value(row: Row[Any]) -> float:
+def metric_value(row: Row[Any]) -> float:
+    """What was logged, from how MLflow stores it."""
     if row.is_nan:
         return math.nan
     value = float(row.value)
