@@ -49,6 +49,10 @@ class Group:
 class KeyCount:
     """A param, metric or tag, and how many of the runs looked at have it."""
 
-    text: str
+    kind: str
     key: str
     count: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.kind}.{self.key}"

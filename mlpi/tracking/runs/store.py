@@ -192,7 +192,7 @@ class RunsStore:
         every = union_all(*queries).subquery()
         query = select(every).order_by(every.c.n.desc(), every.c.key).limit(MAX_KEYS)
         with self.engine.connect() as db:
-            return [KeyCount(f"{row.kind}.{row.key}", row.key, row.n) for row in db.execute(query)]
+            return [KeyCount(row.kind, row.key, row.n) for row in db.execute(query)]
 
     def dataset_names(self, experiment_id: int) -> list[str]:
         """The names of an experiment's datasets."""

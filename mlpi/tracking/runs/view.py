@@ -159,8 +159,14 @@ class View:
         return {name: kept for name, values in found.items() if (kept := [v for v in values if v])}
 
     def kept_query(self) -> str:
-        """What is remembered of it, as a URL's query."""
+        """What a saved view keeps of it, as a URL's query."""
         return urlencode(self.query(is_kept=True), doseq=True)
+
+    def habits(self) -> str:
+        """What is remembered for the next visit: how runs are shown, not which."""
+        names = ("col", "sort", "dir", "group", "flat", "size")
+        query = self.query(is_kept=True)
+        return urlencode({name: query[name] for name in names if name in query}, doseq=True)
 
     def with_(self, **changes: Any) -> View:
         """The view with something changed, from its first page."""
@@ -203,6 +209,32 @@ class View:
     @property
     def is_newest_first(self) -> bool:
         return self.sort.text == NEWEST and self.is_descending
+
+
+def inside(view: View, value: str | None) -> View | None:
+    """The runs of one group of a view, by a filter; None when no filter can say it."""
+    assert view.group is not None
+    key = view.group.key if view.group.key.isidentifier() else f"`{view.group.key}`"
+    if value is None:
+        clause = f"{view.group.kind}.{key} IS NULL"
+    else:
+        clause = f"{view.group.kind}.{key} = {_quoted(value)}"
+    clauses = (
+        [view.q]
+        if is_filter(view.q)
+        else [f"attributes.run_name ILIKE {_quoted(f'%{word}%')}" for word in view.words]
+    )
+    text = " and ".join([*clauses, clause])
+    try:
+        parse(text)
+    except Invalid:
+        return None
+    return view.with_(q=text, group=None)
+
+
+def _quoted(text: str) -> str:
+    quote = '"' if "'" in text else "'"
+    return f"{quote}{text}{quote}"
 
 
 def _require(value: str, known: Sequence[str], name: str) -> None:
