@@ -160,7 +160,8 @@ class Searched:
     orders: dict[str, list[str]]
 
     def ids(self, view: View) -> list[str]:
-        return [row.run.id for row in self.store.every(self.experiment_id, view, ())]
+        chunks = self.store.every(self.experiment_id, view, ())
+        return [row.run.id for rows in chunks for row in rows]
 
 
 def ask_stock(url: str) -> dict[str, Any]:

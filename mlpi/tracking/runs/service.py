@@ -130,7 +130,7 @@ class RunsService:
             found = found[: view.size]
             table.next_after = write_cursor(found[-1].cursor)
         table.count = len(found)
-        if view.after or table.next_after:
+        if view.after or table.next_after or view.is_nested:
             table.count = self.store.count(number, view)
         else:
             table.count += len(table.pinned)
@@ -216,12 +216,9 @@ class RunsService:
         self, number: int, view: View, columns: Sequence[Field], hidden: Sequence[str]
     ) -> Iterator[str]:
         own = ("run_id", "run_name", "status", "start_time", "end_time", "user_id")
-        yield _csv_line([*own, *(column.text for column in columns)])
-        for row in self.store.every(number, view, columns, hidden):
-            run = row.run
-            times = [at.isoformat() if at else "" for at in (run.started_at, run.ended_at)]
-            values = [row.values.get(column.text, "") for column in columns]
-            yield _csv_line([run.id, run.name, run.status, *times, run.user, *values])
+        yield _csv([[*own, *(column.text for column in columns)]])
+        for rows in self.store.every(number, view, columns, hidden):
+            yield _csv([_cells(row, columns) for row in rows])
 
     def compare(self, workspace: str, ids: Sequence[str]) -> Comparison:
         """Metrics, params and tags of some runs side by side. Raises Invalid, NotFound."""
@@ -249,10 +246,17 @@ class RunsService:
         return Comparison(rows, lines)
 
 
-def _csv_line(values: Sequence[object]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(values)
-    return line.getvalue()
+def _cells(row: RunRow, columns: Sequence[Field]) -> list[object]:
+    run = row.run
+    times = [at.isoformat() if at else "" for at in (run.started_at, run.ended_at)]
+    values = [row.values.get(column.text, "") for column in columns]
+    return [run.id, run.name, run.status, *times, run.user, *values]
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue()
 
 
 def spot(text: str, error: FilterWrong, width: int = 64) -> tuple[str, str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,7 +35,8 @@ from mlpi.tracking.runs.view import SPANS_S, Field, View
 TABLES: dict[str, Table] = {"metrics": latest_metrics, "params": params, "tags": tags}
 # Written into the statement, not bound: a partial index is used for a constant only.
 _PARENT_KEY: ColumnElement[str] = literal_column("'mlflow.parentRunId'")
-_NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?\s*$"
+# A number as JSON writes it, which is also how Python does.
+_NUMBER = r"^\s*-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?\s*$"
 _ATTRIBUTES = {
     "start_time": runs.c.start_time,
     "end_time": runs.c.end_time,
@@ -76,7 +76,7 @@ _INDEXES = {
 
 
 def prepare(engine: Engine) -> None:
-    """Make SQLite compare as MLflow has it do, and sort numbers in texts as numbers."""
+    """Make SQLite compare as MLflow has it do."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
 
@@ -90,12 +90,6 @@ def add_indexes(engine: Engine) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA case_sensitive_like = ON")
-    connection.create_function("mlpi_number", 1, number_in, deterministic=True)
-
-
-def number_in(value: str | None) -> float | None:
-    """The number that a whole text is, if it is one."""
-    return float(value) if value is not None and re.match(_NUMBER, value) else None
 
 
 def parent_of(dialect: str) -> ColumnElement[Any]:
@@ -256,5 +250,6 @@ class Order:
 
 def _number(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     if dialect == "sqlite":
-        return func.mlpi_number(column)
+        kind = case((func.json_valid(column) == 1, func.json_type(column)), else_="")
+        return case((kind.in_(("integer", "real")), cast(column, Float)), else_=None)
     return case((column.op("~")(_NUMBER), cast(column, Float(53))), else_=None)

@@ -87,10 +87,8 @@ class RunsStore:
         return [found[id_] for id_ in ids if id_ in found]
 
     def count(self, experiment_id: int, view: View) -> int:
-        """How many runs a view has on all its pages, counted up to COUNT_UP_TO + 1."""
+        """How many runs a view has, nested ones too, counted up to COUNT_UP_TO + 1."""
         some = select(literal(1)).where(*sql.conditions(view, experiment_id))
-        if view.is_nested:
-            some = some.where(sql.is_top(experiment_id))
         some = some.select_from(runs).limit(COUNT_UP_TO + 1)
         with self.engine.connect() as db:
             return db.scalar(select(func.count()).select_from(some.subquery())) or 0
@@ -262,8 +260,8 @@ class RunsStore:
 
     def every(
         self, experiment_id: int, view: View, columns: Sequence[Field], hidden: Sequence[str] = ()
-    ) -> Iterator[RunRow]:
-        """All runs of a view with the columns' values, read a chunk at a time."""
+    ) -> Iterator[list[RunRow]]:
+        """All runs of a view with the columns' values, in chunks."""
         order = sql.Order(view, self._dialect)
         where = sql.conditions(view, experiment_id)
         if hidden:
@@ -274,7 +272,7 @@ class RunsStore:
             with self.engine.connect() as db:
                 rows = [_row(row) for row in db.execute(order.apply(query, cursor))]
                 self._fill(db, rows, columns)
-            yield from rows
+            yield rows
             if len(rows) < EXPORT_CHUNK:
                 return
             cursor = rows[-1].cursor
