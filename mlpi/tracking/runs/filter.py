@@ -199,11 +199,10 @@ def _clause(parts: list[Placed]) -> Clause:
         return Clause(kind, key, word)
     if len(parts) != 3:
         raise FilterWrong("This is not one comparison with one value.", left_at, end)
-    value = _value(kind, key, *parts[2])
-    key = _ALIASES.get(key, key) if kind == "attributes" else key
     known = COMPARATORS[kind]
-    if kind == "attributes" and key in NUMERIC_ATTRIBUTES:
-        known = _NUMBERS
+    if kind == "attributes":
+        key = _ALIASES.get(key, key)
+        known = _NUMBERS if key in NUMERIC_ATTRIBUTES else known
     if word not in known:
         what = f"attributes.{key}" if kind == "attributes" else kind
         raise FilterWrong(
@@ -212,6 +211,7 @@ def _clause(parts: list[Placed]) -> Clause:
             comparator_end,
             f"Use {', '.join(known[:-1])} or {known[-1]}.",
         )
+    value = _value(kind, key, *parts[2])
     if isinstance(value, tuple) and word not in _LISTS:
         raise FilterWrong(f"{word} does not take a list.", comparator_at, end, "Use IN or NOT IN.")
     return Clause(kind, key, word, value)
@@ -248,7 +248,7 @@ def _identifier(token: Token, start: int) -> tuple[str, str]:
 
 def _value(kind: str, key: str, token: Token, start: int) -> Any:
     end = start + len(str(token))
-    is_time = kind == "attributes" and _ALIASES.get(key, key) in NUMERIC_ATTRIBUTES
+    is_time = kind == "attributes" and key in NUMERIC_ATTRIBUTES
     if kind == "metrics" or is_time:
         return _number(kind, key, token, start)
     if token.ttype == Literal.String.Single or isinstance(token, Identifier):
@@ -307,24 +307,53 @@ def _did_you_mean(word: str, known: list[str]) -> str | None:
 
 def _explain(token: Token, start: int, text: str) -> NoReturn:
     """Say what is wrong with a token that is no comparison."""
+    quote = _open_quote(text)
+    if quote is not None:
+        raise FilterWrong("This quote is never closed.", quote, len(text))
     said = str(token)
     end = start + len(said)
-    word = said.upper()
-    if word == "OR":
+    if said.upper() == "OR":
         raise FilterWrong("MLflow's filters know AND, but not OR.", start, end)
-    if word == "NOT":
+    if said.upper() == "NOT":
         raise FilterWrong("NOT stands only before IN and NULL.", start, end, "Use != instead.")
     if isinstance(token, Parenthesis):
         raise FilterWrong("Comparisons cannot be put in parentheses.", start, end)
-    if isinstance(token, Identifier) and not text[end:].strip():
-        raise FilterWrong(
-            f"{said} is compared with nothing.", start, end, "Add an operator and a value."
-        )
-    if said.count("'") % 2 or said.count('"') % 2 or said.count("`") % 2:
-        raise FilterWrong("This quote is never closed.", start, end)
+    if isinstance(token, Identifier):
+        _explain_rest(said, start, end, text)
     raise FilterWrong(
         f"{said} does not belong here.",
         start,
         end,
         "Write comparisons joined by AND, as in metrics.loss < 0.1 and params.kind = 'a'.",
     )
+
+
+def _explain_rest(name: str, start: int, end: int, text: str) -> None:
+    """Say what is wrong behind a name, if that is where it is."""
+    rest = text[end:]
+    if not rest.strip():
+        raise FilterWrong(
+            f"{name} is compared with nothing.", start, end, "Add an operator and a value."
+        )
+    sign = re.match(r"\s*([=<>!~]+|(?:not\s+)?[a-z]+)\s*", rest, re.IGNORECASE)
+    if sign is None or sign[1].upper() == "AND":
+        return
+    place = end + sign.start(1), end + sign.end(1)
+    if not rest[sign.end() :]:
+        raise FilterWrong("Here a value is missing.", *place, "Add a number, or text in quotes.")
+    raise FilterWrong(
+        f"{sign[1]} does not compare {name} with what follows.",
+        *place,
+        "Use =, !=, <, <=, >, >=, LIKE, ILIKE, IN ('…') or IS NULL.",
+    )
+
+
+def _open_quote(text: str) -> int | None:
+    """Where a quote begins that nothing closes."""
+    opened: int | None = None
+    for at, letter in enumerate(text):
+        if opened is None and letter in "'\"`":
+            opened = at
+        elif opened is not None and letter == text[opened]:
+            opened = None
+    return opened

@@ -222,7 +222,7 @@ def inside(view: View, value: str | None) -> View | None:
     clauses = (
         [view.q]
         if is_filter(view.q)
-        else [f"attributes.run_name ILIKE {_quoted(f'%{word}%')}" for word in view.words]
+        else [f"run_name ILIKE {_quoted(f'%{word}%')}" for word in view.words]
     )
     text = " and ".join([*clauses, clause])
     try:
