@@ -63,14 +63,21 @@
     const body = new URLSearchParams(new FormData(pick, button));
     pick.querySelectorAll("[popover]:popover-open").forEach((open) => open.hidePopover());
     const isMark = button.formAction.includes("/marks");
+    // Marks set in a saved view become one's own: on to where the answer leads.
+    const leaves = isMark && new URLSearchParams(location.search).has("view");
     try {
-      const answer = await fetch(button.formAction, { method: "POST", body, headers: { Accept: "application/json, text/html" } });
-      if (!answer.ok) {
+      const answer = await fetch(button.formAction, {
+        method: "POST",
+        body,
+        redirect: leaves ? "follow" : "manual",
+        headers: { Accept: "application/json" },
+      });
+      if (!answer.ok && answer.type !== "opaqueredirect") {
         const told = await answer.json().catch(() => ({}));
         throw new Error([told.message, told.advice].filter(Boolean).join(" ") || `mlpi answered ${answer.status}.`);
       }
-      if (isMark && new URLSearchParams(location.search).has("view")) {
-        location.href = answer.url; // the marks are now one's own, no longer the view's
+      if (leaves) {
+        location.href = answer.url;
         return;
       }
       if (!isMark) picked.clear();

@@ -39,7 +39,7 @@ SPOTS = (
     ("params.b = 'c' and metrics.loss [[>]]", "value is missing"),
     ("params.a [[NOT LIKE]] 'b'", "does not compare"),
     ("metrics.loss [[BETWEEN]] 0 AND 1", "does not compare"),
-    ("params.a = 'b' [[+]] 'c'", "does not belong"),
+    ("params.a = [['b' + 'c']]", "not one text"),
 )
 
 

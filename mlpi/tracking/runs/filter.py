@@ -260,8 +260,10 @@ def _value(kind: str, key: str, token: Token, start: int) -> Any:
         return _list(token, start)
     if isinstance(token, Parenthesis):
         raise FilterWrong("Only run_id and datasets can be compared with a list.", start, end)
+    text = str(token.value).strip()
+    is_plain = not set(text) & set("'\"`()")
     raise FilterWrong(
-        f"{token.value} is not text in quotes.", start, end, f"Write '{str(token.value).strip()}'."
+        "This is not one text in quotes.", start, end, f"Write '{text}'." if is_plain else None
     )
 
 
