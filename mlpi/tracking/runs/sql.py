@@ -12,6 +12,7 @@ from sqlalchemy import (
     Float,
     String,
     Table,
+    TextClause,
     and_,
     case,
     cast,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    literal_column,
     or_,
     select,
     text,
@@ -33,8 +33,10 @@ from mlpi.tracking.runs.filter import Clause
 from mlpi.tracking.runs.view import SPANS_S, Field, View
 
 TABLES: dict[str, Table] = {"metrics": latest_metrics, "params": params, "tags": tags}
-# Written into the statement, not bound: a partial index is used for a constant only.
-_PARENT_KEY: ColumnElement[str] = literal_column("'mlflow.parentRunId'")
+_PARENT_KEY = "mlflow.parentRunId"
+# Word for word the condition of our partial index. Without the empty text added, SQLite prefers
+# the primary key and goes through all nested runs of the database.
+_IN_PARENT_INDEX = "key || '' = 'mlflow.parentRunId'"
 # A number as JSON writes it, which is also how Python does.
 _NUMBER = r"^\s*-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?\s*$"
 _ATTRIBUTES = {
@@ -60,13 +62,14 @@ _COMPARE: dict[str, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = 
     "NOT IN": lambda column, value: ~column.in_(value),
 }
 # MLflow's tables have no index by experiment: without these, a page's cost grows with all runs.
+# The state at its end lets the list of experiments count without reading the runs.
 _NEWEST_INDEX = """
     CREATE INDEX IF NOT EXISTS mlpi_runs_newest
-    ON runs (experiment_id, lifecycle_stage, start_time DESC, run_uuid)
+    ON runs (experiment_id, lifecycle_stage, start_time DESC, run_uuid, status)
 """
-_PARENT_INDEX = """
+_PARENT_INDEX = f"""
     CREATE INDEX IF NOT EXISTS mlpi_tags_parent
-    ON tags ({column}) WHERE key = 'mlflow.parentRunId'
+    ON tags ({{column}}) WHERE {_IN_PARENT_INDEX}
 """
 _INDEXES = {
     "sqlite": (_NEWEST_INDEX, _PARENT_INDEX.format(column="value")),
@@ -97,9 +100,17 @@ def parent_of(dialect: str) -> ColumnElement[Any]:
     return tags.c.value if dialect == "sqlite" else func.substr(tags.c.value, 1, 64)
 
 
-def is_parent_tag() -> ColumnElement[bool]:
-    """Whether a tag names a run's parent."""
-    return tags.c.key == _PARENT_KEY
+def is_parent_tag() -> TextClause:
+    """Whether a tag names a run's parent; for looking from the parent to its nested runs."""
+    return text(f"tags.{_IN_PARENT_INDEX}")
+
+
+def is_of(experiment_id: int) -> ColumnElement[bool]:
+    """Whether a run is of an experiment, as a check only.
+
+    The sum keeps the planner from going through all runs of the experiment instead of the few.
+    """
+    return runs.c.experiment_id + 0 == experiment_id
 
 
 def conditions(view: View, experiment_id: int, now_s: float | None = None) -> list[Any]:
@@ -128,7 +139,7 @@ def is_top(experiment_id: int) -> ColumnElement[bool]:
         .select_from(tags.join(parent, parent.c.run_uuid == tags.c.value))
         .where(
             tags.c.run_uuid == runs.c.run_uuid,
-            is_parent_tag(),
+            tags.c.key == _PARENT_KEY,
             parent.c.experiment_id == experiment_id,
             parent.c.lifecycle_stage == "active",
         )

@@ -103,7 +103,7 @@ class RunsStore:
             .where(
                 sql.is_parent_tag(),
                 sql.parent_of(self._dialect).in_(parents),
-                runs.c.experiment_id == experiment_id,
+                sql.is_of(experiment_id),
                 runs.c.lifecycle_stage == "active",
             )
             .order_by(runs.c.start_time, runs.c.run_uuid)
@@ -123,7 +123,7 @@ class RunsStore:
             .where(
                 sql.is_parent_tag(),
                 parent.in_(ids),
-                runs.c.experiment_id == experiment_id,
+                sql.is_of(experiment_id),
                 runs.c.lifecycle_stage == "active",
             )
             .group_by(parent)
