@@ -321,7 +321,7 @@ class TrackingStore:
                 experiments.c.workspace == workspace,
                 runs.c.lifecycle_stage == "active",
                 runs.c.name.icontains(words, autoescape=True)
-                | runs.c.run_uuid.startswith(words, autoescape=True),
+                | runs.c.run_uuid.startswith(words.lower(), autoescape=True),
             )
             .order_by(runs.c.start_time.desc())
             .limit(limit)

@@ -57,6 +57,10 @@ def posted(browser: httpx.Client, path: str, **form: Any) -> httpx.Response:
     return browser.post(path, params={"workspace": "lab"}, data=form)
 
 
+def cookies(browser: httpx.Client) -> str:
+    return "; ".join(f"{c.name}={c.value}" for c in browser.cookies.jar if c.name != "mlpi_runs")
+
+
 def names(html: str) -> list[str]:
     return re.findall(r'<tr id="run-.*?<a class="t"[^>]*>([^<]*)</a>', html, re.DOTALL)
 
@@ -188,6 +192,9 @@ def test_how_runs_are_shown_is_remembered_and_reset(lab: Lab) -> None:
         assert again.status_code == 303
         assert "col=params.width" in again.headers["location"]
         assert "q=one" not in again.headers["location"]
+        for strange in ("target=x", "col=loss", "%ff", "col=metrics.%00"):
+            cookie = {"Cookie": f"mlpi_runs={strange}; {cookies(vic)}"}
+            assert vic.get(lab.at, params={"workspace": "lab"}, headers=cookie).status_code == 200
         reset = vic.get(lab.at, params={"workspace": "lab", "reset": "1"})
         assert reset.status_code == 303
         assert vic.get(lab.at, params={"workspace": "lab"}).status_code == 200

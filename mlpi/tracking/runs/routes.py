@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
-from mlpi.errors import NotFound
+from mlpi.errors import Invalid, NotFound
 from mlpi.tracking.runs.filter import COMPARATORS, DATASET_KEYS, NUMERIC_ATTRIBUTES, TEXT_ATTRIBUTES
 from mlpi.tracking.runs.marks import COLOURS
 from mlpi.tracking.runs.service import RunsService, spot
@@ -38,8 +38,9 @@ def router(service: RunsService, elsewhere: Elsewhere) -> APIRouter:
             return back
         is_plain = not set(query) - {"workspace"}
         habits = request.cookies.get(HABITS, "")
-        if is_plain and habits and not is_htmx(request):
-            return RedirectResponse(here(principal_of(request), at, **parse_qs(habits)), 303)
+        remembered = _remembered(habits)
+        if is_plain and remembered and not is_htmx(request):
+            return RedirectResponse(here(principal_of(request), at, **remembered), 303)
         view = View.of(query)
         if view.saved_id is not None and set(query) <= {"view", "workspace"}:
             saved = service.saved.get(workspace_of(request), experiment_id, view.saved_id)
@@ -146,6 +147,14 @@ def _addresses(request: Request, at: str, view: View) -> dict[str, Any]:
     # What a form must carry along that asks for something else of the same view.
     carried = [(name, value) for name, values in view.query().items() for value in values]
     return {"at": at, "to": to, "carried": carried, "inside": inside}
+
+
+def _remembered(habits: str) -> dict[str, list[str]]:
+    """The query of the last visit; empty when the cookie is nothing of ours."""
+    try:
+        return parse_qs(View.of(parse_qs(habits)).habits())
+    except Invalid:
+        return {}
 
 
 def _remember(response: Response, at: str, habits: str, before: str) -> None:
