@@ -10,8 +10,12 @@ from starlette.types import ASGIApp
 from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
+from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.routes import router
+from mlpi.tracking.runs.saved import SavedViews
+from mlpi.tracking.runs.service import RunsService
+from mlpi.tracking.runs.store import RunsStore
 from mlpi.tracking.service import TrackingService
 from mlpi.tracking.store import TrackingStore
 from mlpi.tracking.ui import MlflowUi
@@ -29,7 +33,13 @@ class Tracking:
         self._ui = MlflowUi(settings.home / "cache" / "assets")
         self._store = TrackingStore(settings.mlflow_database)
         self.service = TrackingService(self._store, self.mlflow)
-        self.routers: Sequence[APIRouter] = (router(self.service),)
+        self.runs = RunsService(
+            self.service,
+            RunsStore(self._store.engine),
+            SavedViews(house.db, house.audit, house.clock),
+        )
+        deeds = Deeds(self.mlflow.app, house.db, house.audit)
+        self.routers: Sequence[APIRouter] = (router(self.service, self.runs, deeds),)
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:

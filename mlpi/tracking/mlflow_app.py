@@ -22,12 +22,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlpi.auth.identity import Identity
 from mlpi.auth.workspaces import Workspaces
 from mlpi.component import Health, State
-from mlpi.db import Database, copy_aside
+from mlpi.db import Database, copy_aside, open_engine
 from mlpi.errors import MlpiError, NotReady
 from mlpi.settings import Settings
 from mlpi.tracking import environment, isolation
 from mlpi.tracking.fastlane.lane import FastLane
 from mlpi.tracking.lean import heavy_packages_absent
+from mlpi.tracking.runs.sql import add_indexes
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +155,7 @@ class MlflowApp:
             _open_stores()
             self._lane.open(self._settings.mlflow_database, loop)
             self._app = app
+            _add_indexes(self._settings.mlflow_database)
         except (sqlite3.Error, SQLAlchemyError) as error:
             database = Database(self._settings.mlflow_database)
             self._failure = database.explained(error).line().rstrip(".")
@@ -235,6 +237,17 @@ def _prepare_database(url: str) -> None:
             copy_aside(path, "before-mlflow-upgrade")
         log.info("mlflow database upgrade", extra={"action": "mlflow_upgrade", "from": current})
         utils._upgrade_db(engine)
+    finally:
+        engine.dispose()
+
+
+def _add_indexes(url: str) -> None:
+    """What makes our pages' queries cheap; without, they are only slower."""
+    engine = open_engine(url)
+    try:
+        add_indexes(engine)
+    except SQLAlchemyError:
+        log.warning("no indexes for the pages", exc_info=True, extra={"action": "indexes_failed"})
     finally:
         engine.dispose()
 

@@ -66,6 +66,38 @@ metrics = Table(
     Column("timestamp", BigInteger),
     Column("is_nan", Boolean),
 )
+experiment_tags = Table(
+    "experiment_tags",
+    _meta,
+    Column("experiment_id", Integer, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String),
+)
+datasets = Table(
+    "datasets",
+    _meta,
+    Column("dataset_uuid", String),
+    Column("experiment_id", Integer, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("digest", String, primary_key=True),
+)
+# What a run was given: source_id is a dataset's uuid, destination_id a run's.
+inputs = Table(
+    "inputs",
+    _meta,
+    Column("input_uuid", String),
+    Column("source_type", String, primary_key=True),
+    Column("source_id", String, primary_key=True),
+    Column("destination_type", String, primary_key=True),
+    Column("destination_id", String, primary_key=True),
+)
+input_tags = Table(
+    "input_tags",
+    _meta,
+    Column("input_uuid", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", String),
+)
 registered_models = Table(
     "registered_models",
     _meta,

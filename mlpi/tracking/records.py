@@ -13,6 +13,8 @@ class Experiment:
     run_count: int = 0
     running_count: int = 0
     last_activity_at: datetime | None = None
+    is_deleted: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from mlpi.errors import NotFound, NotReady
+from mlpi.tracking import experiment_routes
+from mlpi.tracking.deeds import Deeds
+from mlpi.tracking.runs import deed_routes
+from mlpi.tracking.runs import routes as runs_routes
+from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.service import Artifact, TrackingService, plain_first
 from mlpi.web.render import here, principal_of, render, wants_part, workspace_of
 
@@ -15,8 +20,8 @@ from mlpi.web.render import here, principal_of, render, wants_part, workspace_of
 FIRST_CHARTS = 12
 
 
-def router(service: TrackingService) -> APIRouter:
-    """The room's pages over one service."""
+def router(service: TrackingService, runs: RunsService, deeds: Deeds) -> APIRouter:
+    """The room's pages over its services."""
     pages = APIRouter(include_in_schema=False)
 
     def locatable(request: Request, experiment: str = "", run: str = "") -> str | None:
@@ -31,23 +36,11 @@ def router(service: TrackingService) -> APIRouter:
         principal = principal_of(request).within(workspace)
         return RedirectResponse(here(principal, request.url.path), 303)
 
-    @pages.get("/tracking")
-    def experiments(request: Request, q: str = "") -> Response:
-        service.require_prepared()
-        found = service.store.experiments(workspace_of(request), q)
-        part = "_experiments" if wants_part(request) else "experiments"
-        return render(request, f"tracking/{part}.html", experiments=found, q=q)
-
-    @pages.get("/tracking/experiments/{experiment_id}")
-    def experiment(request: Request, experiment_id: str, after: str | None = None) -> Response:
-        try:
-            page = service.runs_page(workspace_of(request), experiment_id, after)
-        except NotFound:
-            return elsewhere(request, experiment=experiment_id)
-        part = "_runs" if wants_part(request) else "experiment"
-        return render(
-            request, f"tracking/{part}.html", page=page, experiment=page.experiment, after=after
-        )
+    pages.include_router(experiment_routes.router(service, deeds))
+    pages.include_router(
+        runs_routes.router(runs, lambda request, id_: elsewhere(request, experiment=id_))
+    )
+    pages.include_router(deed_routes.router(runs, deeds))
 
     @pages.get("/tracking/runs/{run_id}")
     def run(request: Request, run_id: str, path: str = "") -> Response:

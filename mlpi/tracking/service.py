@@ -8,13 +8,11 @@ from pathlib import PurePosixPath
 from urllib.parse import urlencode
 
 from mlpi.component import Hit
-from mlpi.errors import Invalid, NotReady
+from mlpi.errors import NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
-from mlpi.tracking.records import Experiment, Run
+from mlpi.tracking.records import Run
 from mlpi.tracking.store import TrackingStore
 
-RUNS_PER_PAGE = 50
-MAX_COLUMNS = 8
 _IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
 
 
@@ -31,17 +29,6 @@ class Artifact:
     @property
     def is_image(self) -> bool:
         return PurePosixPath(self.path).suffix.lower() in _IMAGES
-
-
-@dataclass(frozen=True, slots=True)
-class RunsPage:
-    """A page of runs, and the columns worth showing for them."""
-
-    experiment: Experiment
-    runs: list[Run]
-    metric_keys: list[str]
-    param_keys: list[str]
-    next_after: str | None
 
 
 class TrackingService:
@@ -63,21 +50,6 @@ class TrackingService:
         if not self.is_prepared():
             self._mlflow.require_not_failed()
             raise NotReady("MLflow is preparing its database, as it does once.")
-
-    def runs_page(self, workspace: str, experiment_id: str, after: str | None) -> RunsPage:
-        """A page of an experiment's runs. Raises NotFound, Invalid."""
-        self.require_prepared()
-        experiment = self.store.experiment(workspace, experiment_id)
-        found = self.store.runs(experiment_id, _cursor(after), limit=RUNS_PER_PAGE + 1)
-        is_more, found = len(found) > RUNS_PER_PAGE, found[:RUNS_PER_PAGE]
-        last_at = found[-1].started_at if is_more else None
-        return RunsPage(
-            experiment=experiment,
-            runs=found,
-            metric_keys=_commonest([run.metrics for run in found], MAX_COLUMNS),
-            param_keys=_commonest([run.params for run in found], MAX_COLUMNS // 2),
-            next_after=f"{round(last_at.timestamp() * 1000)}.{found[-1].id}" if last_at else None,
-        )
 
     def artifacts(self, run: Run, path: str = "") -> list[Artifact]:
         """What lies in a folder of a run's artifacts, folders first. Raises NotReady."""
@@ -116,22 +88,3 @@ class TrackingService:
 def plain_first(keys: Iterable[str]) -> list[str]:
     """Metric keys in the order people look at them: plain ones, grouped ones, the system's."""
     return sorted(keys, key=lambda key: (key.startswith("system/"), "/" in key, key))
-
-
-def _cursor(after: str | None) -> tuple[int, str] | None:
-    if not after:
-        return None
-    start, _, run_id = after.partition(".")
-    if not start.isdecimal() or not run_id:
-        raise Invalid("The page marker is not one of ours.", field="after")
-    return int(start), run_id
-
-
-def _commonest(groups: list[dict[str, float]] | list[dict[str, str]], limit: int) -> list[str]:
-    """The keys most of the groups have, system metrics last."""
-    seen: dict[str, int] = {}
-    for group in groups:
-        for key in group:
-            seen[key] = seen.get(key, 0) + 1
-    ranked = sorted(plain_first(seen), key=lambda key: (key.startswith("system/"), -seen[key]))
-    return ranked[:limit]

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, case, exists, func, inspect, select, text, tuple_
-from sqlalchemy.engine import Connection
+from sqlalchemy import Row, case, exists, func, inspect, select, text
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from mlpi.db import open_engine
 from mlpi.errors import NotFound
 from mlpi.tracking.models import (
+    experiment_tags,
     experiments,
     latest_metrics,
     metrics,
@@ -40,6 +41,8 @@ _IS_MODEL = ~exists().where(
     registered_model_tags.c.name == registered_models.c.name,
     registered_model_tags.c.key == "mlflow.prompt.is_prompt",
 )
+# What people tag, as opposed to what MLflow and its UI keep in tags.
+_IS_OWN_TAG = ~experiment_tags.c.key.startswith("mlflow.")
 
 
 class TrackingStore:
@@ -49,6 +52,11 @@ class TrackingStore:
         self._engine = open_engine(url)
         database = self._engine.url.database or ""
         self._file = Path(database) if self._engine.dialect.name == "sqlite" else None
+
+    @property
+    def engine(self) -> Engine:
+        """For the queries that have their own rooms."""
+        return self._engine
 
     def close(self) -> None:
         self._engine.dispose()
@@ -92,8 +100,14 @@ class TrackingStore:
                 or 0,
             )
 
-    def experiments(self, workspace: str, search: str = "") -> list[Experiment]:
-        """Active experiments, last active first, with their run counts."""
+    def experiments(
+        self, workspace: str, search: str = "", *, is_deleted: bool = False
+    ) -> list[Experiment]:
+        """Experiments, last active first, with their run counts and own tags.
+
+        search: a part of the name, or of a tag's key or value.
+        """
+        stage = "deleted" if is_deleted else "active"
         query = (
             select(
                 experiments.c.experiment_id,
@@ -106,55 +120,60 @@ class TrackingStore:
                 experiments.outerjoin(
                     runs,
                     (runs.c.experiment_id == experiments.c.experiment_id)
-                    & (runs.c.lifecycle_stage == "active"),
+                    & (runs.c.lifecycle_stage == stage),
                 )
             )
-            .where(experiments.c.workspace == workspace, experiments.c.lifecycle_stage == "active")
+            .where(experiments.c.workspace == workspace, experiments.c.lifecycle_stage == stage)
             .group_by(
                 experiments.c.experiment_id, experiments.c.name, experiments.c.last_update_time
             )
-            .order_by(text("5 DESC"))
+            .order_by(text("5 DESC"), experiments.c.experiment_id.desc())
         )
         if search:
-            query = query.where(experiments.c.name.icontains(search, autoescape=True))
+            tagged = exists().where(
+                experiment_tags.c.experiment_id == experiments.c.experiment_id,
+                _IS_OWN_TAG,
+                experiment_tags.c.key.icontains(search, autoescape=True)
+                | experiment_tags.c.value.icontains(search, autoescape=True),
+            )
+            query = query.where(experiments.c.name.icontains(search, autoescape=True) | tagged)
         with self._engine.connect() as db:
-            return [
-                Experiment(str(id_), name, count, running, _at(last))
+            found = {
+                id_: Experiment(str(id_), name, count, running, _at(last), is_deleted)
                 for id_, name, count, running, last in db.execute(query)
-            ]
+            }
+            mine = select(experiments.c.experiment_id).where(experiments.c.workspace == workspace)
+            tag_rows = (
+                select(experiment_tags)
+                .where(experiment_tags.c.experiment_id.in_(mine), _IS_OWN_TAG)
+                .order_by(experiment_tags.c.key)
+            )
+            for row in db.execute(tag_rows):
+                if row.experiment_id in found:
+                    found[row.experiment_id].tags[row.key] = row.value or ""
+        return list(found.values())
 
     def experiment(self, workspace: str, experiment_id: str) -> Experiment:
-        """One experiment, deleted ones too. Raises NotFound."""
+        """One experiment with its own tags, deleted ones too. Raises NotFound."""
         if not experiment_id.isdecimal() or len(experiment_id) > 18:
             raise NotFound
-        query = select(experiments.c.experiment_id, experiments.c.name).where(
-            experiments.c.experiment_id == int(experiment_id), experiments.c.workspace == workspace
+        number = int(experiment_id)
+        query = select(
+            experiments.c.experiment_id, experiments.c.name, experiments.c.lifecycle_stage
+        ).where(experiments.c.experiment_id == number, experiments.c.workspace == workspace)
+        tag_rows = select(experiment_tags.c.key, experiment_tags.c.value).where(
+            experiment_tags.c.experiment_id == number, _IS_OWN_TAG
         )
         with self._engine.connect() as db:
             row = db.execute(query).one_or_none()
-        if row is None:
-            raise NotFound("There is no such experiment in this workspace.")
-        return Experiment(str(row.experiment_id), row.name)
-
-    def runs(
-        self, experiment_id: str, after: tuple[int, str] | None = None, *, limit: int
-    ) -> list[Run]:
-        """A page of active runs, newest first, with all their latest metrics and params.
-
-        after: (start in ms, run id) of the last run of the page before.
-        """
-        query = (
-            select(runs)
-            .where(runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active")
-            .order_by(runs.c.start_time.desc(), runs.c.run_uuid.desc())
-            .limit(limit)
-        )
-        if after is not None:
-            query = query.where(tuple_(runs.c.start_time, runs.c.run_uuid) < after)
-        with self._engine.connect() as db:
-            found = [_run(row) for row in db.execute(query)]
-            self._fill(db, found)
-        return found
+            if row is None:
+                raise NotFound("There is no such experiment in this workspace.")
+            return Experiment(
+                str(row.experiment_id),
+                row.name,
+                is_deleted=row.lifecycle_stage == "deleted",
+                tags=dict(sorted((key, value or "") for key, value in db.execute(tag_rows))),
+            )
 
     def recent_runs(self, workspace: str, limit: int) -> list[Run]:
         """The newest active runs of a workspace, without metrics and params."""
@@ -166,7 +185,7 @@ class TrackingStore:
             .limit(limit)
         )
         with self._engine.connect() as db:
-            return [_run(row) for row in db.execute(query)]
+            return [run_of(row) for row in db.execute(query)]
 
     def run(self, workspace: str, run_id: str) -> Run:
         """One run with everything latest. Raises NotFound."""
@@ -179,7 +198,7 @@ class TrackingStore:
             row = db.execute(query).one_or_none()
             if row is None:
                 raise NotFound("There is no such run in this workspace.")
-            found = _run(row)
+            found = run_of(row)
             self._fill(db, [found])
         return found
 
@@ -201,7 +220,7 @@ class TrackingStore:
             .limit(200)
         )
         with self._engine.connect() as db:
-            return [_run(row) for row in db.execute(query)]
+            return [run_of(row) for row in db.execute(query)]
 
     def step_counts(self, run_id: str) -> dict[str, int]:
         """How many points each metric of a run has."""
@@ -236,7 +255,7 @@ class TrackingStore:
                 .where((numbered.c.position % every == 0) | (numbered.c.position == total))
                 .order_by(numbered.c.position)
             )
-            return [(row.step, row.timestamp, _value(row)) for row in db.execute(query)]
+            return [(row.step, row.timestamp, metric_value(row)) for row in db.execute(query)]
 
     def models(self, workspace: str, search: str = "") -> list[Model]:
         """Registered models by name, each with its newest version and aliases."""
@@ -302,13 +321,13 @@ class TrackingStore:
                 experiments.c.workspace == workspace,
                 runs.c.lifecycle_stage == "active",
                 runs.c.name.icontains(words, autoescape=True)
-                | runs.c.run_uuid.startswith(words, autoescape=True),
+                | runs.c.run_uuid.startswith(words.lower(), autoescape=True),
             )
             .order_by(runs.c.start_time.desc())
             .limit(limit)
         )
         with self._engine.connect() as db:
-            return [_run(row) for row in db.execute(query)]
+            return [run_of(row) for row in db.execute(query)]
 
     @staticmethod
     def _fill(db: Connection, found: Sequence[Run]) -> None:
@@ -317,7 +336,7 @@ class TrackingStore:
         if not by_id:
             return
         for row in db.execute(select(latest_metrics).where(latest_metrics.c.run_uuid.in_(by_id))):
-            by_id[row.run_uuid].metrics[row.key] = _value(row)
+            by_id[row.run_uuid].metrics[row.key] = metric_value(row)
         for row in db.execute(select(params).where(params.c.run_uuid.in_(by_id))):
             by_id[row.run_uuid].params[row.key] = row.value
 
@@ -328,7 +347,8 @@ def _active_experiments(workspace: str) -> Any:
     )
 
 
-def _run(row: Row[Any]) -> Run:
+def run_of(row: Row[Any]) -> Run:
+    """The record of a row of runs."""
     return Run(
         id=row.run_uuid,
         name=row.name or row.run_uuid[:8],
@@ -341,7 +361,8 @@ def _run(row: Row[Any]) -> Run:
     )
 
 
-def _value(row: Row[Any]) -> float:
+def metric_value(row: Row[Any]) -> float:
+    """What was logged, from how MLflow stores it."""
     if row.is_nan:
         return math.nan
     value = float(row.value)

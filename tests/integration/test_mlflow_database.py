@@ -149,8 +149,8 @@ def _work_through(service: Service) -> None:
         "Default": 0,
         "on-postgres": 1,
     }
-    (found,) = store.runs(experiment, limit=10)
-    assert found.metrics == {"loss": 0.2}
+    (found,) = store.recent_runs("default", 10)
+    assert store.run("default", found.id).metrics == {"loss": 0.2}
     assert [step for step, _, _ in store.history(run_id, "loss", limit=2)] == [2, 4]
     assert store.workspace_of(run_id=run_id) == "default"
     assert store.models("default") == []

@@ -89,13 +89,6 @@ def test_prompts_are_not_models(store: TrackingStore) -> None:
     assert store.counts("lab").models == 1
 
 
-def test_a_page_of_runs_goes_on_after_the_last(store: TrackingStore) -> None:
-    first = store.runs("1", limit=2)
-    assert [run.id for run in first] == ["run-2", "run-1"]
-    rest = store.runs("1", (1001, "run-1"), limit=2)
-    assert [run.id for run in rest] == ["run-0"]
-
-
 def test_another_workspace_s_run_is_found_only_there(store: TrackingStore) -> None:
     assert store.workspace_of(run_id="run-1") == "lab"
     assert store.workspace_of(experiment_id="1") == "lab"
