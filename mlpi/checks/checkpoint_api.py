@@ -181,7 +181,10 @@ def router(checkpoints: Checkpoints, datasets: Datasets) -> APIRouter:
         job = checkpoints.job(workspace, job_id)
         found = checkpoints.of_job(workspace, job_id)
         if found is None:
-            return RunOut(id=None, job_id=job.id, checkpoint=job.title, state="running")
+            # Ended without a run: cancelled before it began, or its report is gone already.
+            error = job.error or f"The job was {job.state}." if job.is_final else ""
+            state = "error" if job.is_final else "running"
+            return RunOut(id=None, job_id=job.id, checkpoint=job.title, state=state, error=error)
         return _run(request, *checkpoints.run_of(workspace, found.id))
 
     @api.get("/checks/runs/{run_id}")

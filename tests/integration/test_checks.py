@@ -172,6 +172,18 @@ def test_a_complete_report_of_many_bad_rows_stays_of_a_size_to_keep(lab: Lab) ->
     assert one["meta"]["mlpi"]["cut"]["unexpected_index_list"] == 30_000
 
 
+def test_a_run_whose_report_is_gone_does_not_seem_to_go_on(lab: Lab) -> None:
+    lab.put("forgotten", GOOD)
+    lab.suite("forgotten", SUITE)
+    lab.checkpoint("forgotten", "forgotten", "forgotten")
+    job_id = lab.start("forgotten")
+    assert lab.end_of(job_id)["state"] == "passed"
+    assert lab.http.delete("/api/mlpi/checks/forgotten").status_code == 204
+    run = lab.http.get(f"/api/mlpi/checks/runs/by-job/{job_id}").json()
+    assert (run["id"], run["state"]) == (None, "error")
+    assert run["error"] == "The job was succeeded."
+
+
 def test_pages_show_what_is_there_and_escape_what_people_write(service: Service, lab: Lab) -> None:
     evil = "<script>alert(1)</script>"
     content = f'"{evil}",formula\n"{evil}",=1+1\n"<b>x</b>",@SUM(A1)\n'
