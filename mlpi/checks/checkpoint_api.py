@@ -182,7 +182,8 @@ def router(checkpoints: Checkpoints, datasets: Datasets) -> APIRouter:
         found = checkpoints.of_job(workspace, job_id)
         if found is None:
             # Ended without a run: cancelled before it began, or its report is gone already.
-            error = job.error or f"The job was {job.state}." if job.is_final else ""
+            ended = "Its report was removed." if job.state == "succeeded" else "It did not begin."
+            error = (job.error or ended) if job.is_final else ""
             state = "error" if job.is_final else "running"
             return RunOut(id=None, job_id=job.id, checkpoint=job.title, state=state, error=error)
         return _run(request, *checkpoints.run_of(workspace, found.id))

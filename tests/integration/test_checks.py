@@ -181,7 +181,7 @@ def test_a_run_whose_report_is_gone_does_not_seem_to_go_on(lab: Lab) -> None:
     assert lab.http.delete("/api/mlpi/checks/forgotten").status_code == 204
     run = lab.http.get(f"/api/mlpi/checks/runs/by-job/{job_id}").json()
     assert (run["id"], run["state"]) == (None, "error")
-    assert run["error"] == "The job was succeeded."
+    assert run["error"] == "Its report was removed."
 
 
 def test_pages_show_what_is_there_and_escape_what_people_write(service: Service, lab: Lab) -> None:
