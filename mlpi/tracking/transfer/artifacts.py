@@ -13,7 +13,6 @@ from urllib.parse import unquote, urlsplit
 from mlpi.tracking.transfer.ends import End
 from mlpi.tracking.transfer.report import Counts
 
-
 # A run or a logged model. A source that names another folder of this disk is not to be believed.
 _OWN = re.compile(r"(m-)?[0-9a-f]{32}")
 

@@ -48,6 +48,7 @@ def prepare(access: Access) -> None:
         "MLFLOW_ALLOW_FILE_STORE": "true",
         "MLFLOW_TRACKING_AUTH": access.NAME,
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_CONFIGURE_LOGGING": "false",
         "DO_NOT_TRACK": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -105,6 +106,11 @@ def opened_server(given: str, access: Access, login: Login) -> End:
     access.add(url, login)
     access.require_reading(url)
     return End(url, url, _client(url), is_served=True)
+
+
+def make_default(end: End) -> None:
+    """Where MLflow looks when it is not told: it would make a database in the current folder."""
+    os.environ["MLFLOW_TRACKING_URI"] = end.uri
 
 
 @contextmanager

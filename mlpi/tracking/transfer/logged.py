@@ -33,9 +33,8 @@ class ModelCopy:
         """Copy one model, or find that it is there. Its metrics wait for settle()."""
         copied = self.ledger.models.get(model.model_id)
         mark = f"{model.status} {_fingerprint(model)}"
-        if copied is not None and copied.done.startswith(mark):
-            if copied.done.endswith(WITH_FILES) or not self.with_artifacts:
-                return
+        if copied is not None and self._is_there(copied, mark):
+            return
         wanted = {str(key): str(value) for key, value in (model.params or {}).items()}
         if copied is None:
             copied = self._created(model, experiment_id, wanted)
@@ -55,6 +54,10 @@ class ModelCopy:
             self.target.client.set_logged_model_tags(copied.id, tags)
             copied.done = mark
         self._open.clear()
+
+    def _is_there(self, copied: Copied, mark: str) -> bool:
+        is_whole = copied.done.endswith(WITH_FILES) or not self.with_artifacts
+        return is_whole and copied.done.startswith(mark)
 
     def _created(self, model: Any, experiment_id: str, params: dict[str, str]) -> Copied:
         run = self.ledger.runs.get(model.source_run_id or "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlpi.tracking.transfer import EndUnusable, Marks, ledger, own_tags
-from mlpi.tracking.transfer.ends import End
+from mlpi.tracking.transfer.ends import End, make_default
 from mlpi.tracking.transfer.guard import Guard
 from mlpi.tracking.transfer.ledger import Ledger
 from mlpi.tracking.transfer.logged import ModelCopy
@@ -31,6 +31,7 @@ class Move:
     def run(self) -> None:
         """Do it. Raises EndUnusable; what else fails is in the report."""
         self._guard = Guard(self.report)
+        make_default(self.target)
         with self._guard.item("the list of experiments"):
             self._run()
 

@@ -120,6 +120,7 @@ class RegistryCopy:
                 },
                 description=version.description,
                 model_id=model_id,
+                await_creation_for=0,
             )
             if str(made.version) != str(version.version):
                 self.report.note(

@@ -68,6 +68,9 @@ class Report:
     _last: float = 0.0
     _width: int = 0
 
+    def __post_init__(self) -> None:
+        self._last = self.clock()
+
     def progress(self, line: str) -> None:
         """Where we are; shown when it was some time ago that we said so."""
         now = self.clock()
