@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import (
@@ -26,7 +27,7 @@ from mlflow.entities import (
     ViewType,
 )
 
-from tests.service import Service, clean_environment, mlpi
+from tests.service import Service, clean_environment, free_port, mlpi
 
 POINTS = 1500
 T0 = 1_700_000_000_000
@@ -52,10 +53,12 @@ def closed(client: MlflowClient) -> None:
             store.engine.dispose()
 
 
-def fill(client: MlflowClient, artifacts: Path, prefix: str, scratch: Path) -> None:
+def fill(client: MlflowClient, artifacts: Path | None, prefix: str, scratch: Path) -> None:
     """What a year of work leaves behind, small."""
     place = client.create_experiment(
-        f"{prefix}-größe", artifacts.as_uri() if artifacts else None, {"mlflow.note.content": "Über"}
+        f"{prefix}-größe",
+        artifacts.as_uri() if artifacts else None,
+        {"mlflow.note.content": "Über"},
     )
     parent = client.create_run(place, T0, {"mlflow.user": "jo", "stufe": "ünf"}, "eltern ☂")
     run = parent.info.run_id
@@ -64,7 +67,11 @@ def fill(client: MlflowClient, artifacts: Path, prefix: str, scratch: Path) -> N
         client.log_batch(run, metrics=points[start : start + 1000])
     client.log_batch(
         run,
-        metrics=[Metric("f1", math.nan, T0, 0), Metric("acc", 0.25, T0, 3), Metric("acc", 0.5, T0, 4)],
+        metrics=[
+            Metric("f1", math.nan, T0, 0),
+            Metric("acc", 0.25, T0, 3),
+            Metric("acc", 0.5, T0, 4),
+        ],
         params=[Param(f"p{n:03}", f"wert {n}") for n in range(100)],
         tags=[RunTag("mlflow.note.content", "a note\nin two lines")],
     )
@@ -145,9 +152,7 @@ def state(client: MlflowClient, prefix: str) -> dict[str, Any]:
             "made": [(model_names[m.model_id], m.step) for m in run.outputs.model_outputs],
             "files": files(client, run.info.run_id),
         }
-    (registered,) = [
-        m for m in client.search_registered_models() if m.name == f"{prefix}-baum"
-    ]
+    (registered,) = [m for m in client.search_registered_models() if m.name == f"{prefix}-baum"]
     versions = sorted(
         client.search_model_versions(f"name = '{prefix}-baum'"), key=lambda v: int(v.version)
     )
@@ -162,7 +167,7 @@ def state(client: MlflowClient, prefix: str) -> dict[str, Any]:
         ],
         "registered": (registered.description, registered.tags["team"]),
         "versions": [
-            (v.description or "", v.tags.get("k"), names[v.run_id], bool(v.model_id))
+            (v.description or "", v.tags.get("k"), names[v.run_id], "m-" in v.source)
             for v in versions
         ],
         "aliases": {
@@ -249,7 +254,232 @@ def test_everything_comes_along_and_only_once(
 
     again = transfer(service, "import", given)
     assert again.returncode == 0
-    assert "0 runs copied, 3 here already, 1 deleted ones left out, 0 points, 0 files" in again.stdout
+    assert (
+        "0 runs copied, 3 here already, 1 deleted ones left out, 0 points, 0 files" in again.stdout
+    )
     assert state(here, prefix) == original
+    for alias, file in (("champion", "big.bin"), ("neu", "MLmodel")):
+        got = mlflow.artifacts.download_artifacts(
+            f"models:/{prefix}-baum@{alias}",
+            dst_path=str(Path(given).parent / alias),
+            tracking_uri=service.url,
+        )
+        assert file in os.listdir(got)
 
 
+def simple(folder: Path, name: str, run_count: int) -> str:
+    """A database with one experiment of small runs; its path."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "mlflow.db"
+    client = opened(f"sqlite:///{path}")
+    place = client.create_experiment(name, (folder / "files").as_uri())
+    for number in range(run_count):
+        run = client.create_run(place, T0 + number, {}, f"run {number}").info.run_id
+        client.log_batch(run, [Metric("loss", number / 7, T0 + s, s) for s in range(50)])
+        client.set_terminated(run, "FINISHED", T0 + 99)
+    closed(client)
+    return str(path)
+
+
+def runs_of(client: MlflowClient, name: str) -> list[Any]:
+    place = client.get_experiment_by_name(name)
+    return list(client.search_runs([place.experiment_id])) if place else []
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_an_import_that_was_stopped_halfway_goes_on(
+    service: Service, here: MlflowClient, tmp_path: Path, how: signal.Signals, code: int
+) -> None:
+    name, total = f"stopped by {how.name}", 60
+    given = simple(tmp_path / "old", name, total)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlpi", "tracking", "import", given, "--url", service.url],
+        env=clean_environment({"MLPI_TOKEN": service.token("eve", "lab", "editor")}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not runs_of(here, name):
+        assert process.poll() is None
+    process.send_signal(how)
+    said, _ = process.communicate()
+    assert process.returncode == code, said
+    assert ("Run it again" in said) == (code == 130)
+    assert 0 < len(runs_of(here, name)) < total
+
+    done = transfer(service, "import", given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = runs_of(here, name)
+    assert sorted(run.info.run_name for run in found) == sorted(f"run {n}" for n in range(total))
+    for run in found:
+        assert run.info.status == "FINISHED"
+        assert len(here.get_metric_history(run.info.run_id, "loss")) == 50
+    assert f"{total} here already" in transfer(service, "import", given).stdout
+
+
+def test_a_run_that_went_on_is_brought_up_to_date(
+    service: Service, here: MlflowClient, tmp_path: Path
+) -> None:
+    given = simple(tmp_path / "old", "growing", 1)
+    there = opened(f"sqlite:///{given}")
+    place = there.get_experiment_by_name("growing").experiment_id
+    run = there.create_run(place, T0, {}, "alive").info.run_id
+    there.log_metric(run, "loss", 1.0, T0, 0)
+    assert "2 runs copied" in transfer(service, "import", given).stdout
+    assert "2 here already" in transfer(service, "import", given).stdout
+
+    there.log_metric(run, "loss", 0.5, T0 + 1, 1)
+    there.log_text(run, "new", "note.txt")
+    said = transfer(service, "import", given).stdout
+    assert "0 runs copied, 1 updated, 1 here already" in said
+    (alive,) = [one for one in runs_of(here, "growing") if one.info.run_name == "alive"]
+    assert alive.info.status == "RUNNING"
+    assert [m.value for m in here.get_metric_history(alive.info.run_id, "loss")] == [1.0, 0.5]
+    assert files(here, alive.info.run_id) == {"note.txt": b"new"}
+
+    there.log_text(run, "later", "later.txt")
+    assert "1 updated" in transfer(service, "import", given).stdout
+    there.set_terminated(run, "KILLED", T0 + 7)
+    closed(there)
+    assert "1 updated" in transfer(service, "import", given).stdout
+    alive = here.get_run(alive.info.run_id)
+    assert (alive.info.status, alive.info.end_time) == ("KILLED", T0 + 7)
+    assert "2 here already" in transfer(service, "import", given).stdout
+
+
+def test_files_may_come_later_and_from_a_folder_that_moved(
+    service: Service, here: MlflowClient, tmp_path: Path
+) -> None:
+    given = simple(tmp_path / "old", "later", 1)
+    there = opened(f"sqlite:///{given}")
+    (run,) = runs_of(there, "later")
+    there.log_text(run.info.run_id, "kept", "a/b.txt")
+    closed(there)
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    (tmp_path / "new" / "files").rename(tmp_path / "new" / "mlartifacts")
+    moved = str(tmp_path / "new" / "mlflow.db")
+    assert transfer(service, "import", moved, "--no-artifacts").returncode == 0
+    (run,) = runs_of(here, "later")
+    assert files(here, run.info.run_id) == {}
+    said = transfer(service, "import", moved).stdout
+    assert "1 updated" in said
+    assert files(here, run.info.run_id) == {"a/b.txt": b"kept"}
+    assert "1 here already" in transfer(service, "import", moved).stdout
+
+
+def test_files_that_are_nowhere_are_named(service: Service, tmp_path: Path) -> None:
+    given = simple(tmp_path / "old", "lost files", 2)
+    database = sqlite3.connect(given)
+    with database:
+        database.execute("UPDATE runs SET artifact_uri = replace(artifact_uri, '/old/', '/gone/')")
+    database.close()
+    done = transfer(service, "import", given)
+    assert "2 runs copied" in done.stdout
+    assert f"Note: files of 2 runs or models: {tmp_path}/gone" in done.stdout
+
+
+def test_a_database_of_an_older_mlflow_is_upgraded_as_a_copy(
+    service: Service, here: MlflowClient, tmp_path: Path
+) -> None:
+    from alembic import command
+    from mlflow.store.db import utils
+
+    given = simple(tmp_path / "old", "aged", 2)
+    config = utils._get_alembic_config(f"sqlite:///{given}")
+    command.downgrade(config, "-1")
+    before = Path(given).read_bytes()
+    done = transfer(service, "import", given)
+    assert "2 runs copied" in done.stdout, done.stdout + done.stderr
+    assert Path(given).read_bytes() == before
+    assert len(runs_of(here, "aged")) == 2
+
+
+def test_only_the_named_experiment_and_into_one_that_exists(
+    service: Service, here: MlflowClient, tmp_path: Path
+) -> None:
+    given = simple(tmp_path / "old", "wanted", 1)
+    simple(tmp_path / "old", "unwanted", 1)
+    here.create_run(here.create_experiment("wanted"), run_name="mine")
+    done = transfer(service, "import", given, "--experiment", "wanted")
+    assert done.returncode == 0
+    assert "Note: experiment wanted was there already: runs were added to it." in done.stdout
+    assert {run.info.run_name for run in runs_of(here, "wanted")} == {"mine", "run 0"}
+    assert here.get_experiment_by_name("unwanted") is None
+    nope = transfer(service, "import", given, "--experiment", "nope")
+    assert nope.returncode == 2
+    assert "has no experiment nope. It has: Default, unwanted, wanted." in nope.stderr
+
+
+def test_what_cannot_work_is_one_line(service: Service, tmp_path: Path) -> None:
+    given = simple(tmp_path / "old", "refused", 1)
+    (tmp_path / "note.db").write_text("nothing")
+
+    def refused(*arguments: str, token: str = "", url: str = service.url) -> str:
+        env = {"MLPI_TOKEN": token, "MLPI_URL": url}
+        done = mlpi("tracking", *arguments, env=env, check=False)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not token or token not in done.stderr
+        return done.stderr
+
+    good = service.token("eve", "lab", "editor")
+    assert "A token is needed" in refused("import", given)
+    assert "token" in refused("import", given, token="mlpi_wrong_token_of_nobody_at_all").lower()
+    assert "viewer" in refused("import", given, token=service.token("vic", "lab")).lower()
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert "cannot be reached" in refused("import", given, token=good, url=nobody)
+    assert "cannot be reached" in refused("import", nobody, token=good)
+    assert "both the source and the target" in refused("import", service.url, token=good)
+    assert "is not there" in refused("import", str(tmp_path / "nope"), token=good)
+    assert "no experiments" in refused("import", str(tmp_path), token=good)
+    assert "cannot be read" in refused("import", str(tmp_path / "note.db"), token=good)
+    assert "has no experiment" in refused("export", "nope", "--to", str(tmp_path / "o"), token=good)
+    assert "something else" in refused("export", "nope", "--to", str(tmp_path), token=good)
+
+
+def test_out_to_a_folder_and_back_in_elsewhere(
+    service: Service, here: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", service.url)
+    fill(here, None, "out", tmp_path / "scratch")
+    original = state(here, "out")
+    folder = tmp_path / "exported"
+    done = transfer(service, "export", "out-größe", "--to", str(folder), user="vic", role="viewer")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert f"mlflow ui --backend-store-uri sqlite:///{folder}/mlflow.db" in done.stdout
+    stock = opened(f"sqlite:///{folder}/mlflow.db")
+    assert state(stock, "out") == original
+    closed(stock)
+    again = transfer(service, "export", "out-größe", "--to", str(folder), user="vic", role="viewer")
+    assert "0 runs copied, 3 here already" in again.stdout
+
+    token = service.token("otto", "other")
+    env = {"MLPI_TOKEN": token, "MLPI_URL": service.url}
+    back = mlpi("tracking", "import", str(folder), env=env, check=False)
+    assert back.returncode == 0, back.stdout + back.stderr
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
+    assert state(opened(service.url), "out") == original
+
+
+def test_from_another_server_with_its_own_login(
+    service: Service, here: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other server is this one under its other name, with a token of another workspace."""
+    (tmp_path / "scratch").mkdir()
+    elsewhere = service.url.replace("127.0.0.1", "localhost")
+    theirs = service.token("otto", "other")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", service.url)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", theirs)
+    there = opened(service.url)
+    fill(there, None, "far", tmp_path / "scratch")
+    original = state(there, "far")
+    env = {
+        "MLPI_TOKEN": service.token("eve", "lab", "editor"),
+        "MLPI_URL": service.url,
+        "MLFLOW_TRACKING_TOKEN": theirs,
+    }
+    done = mlpi("tracking", "import", elsewhere, "--experiment", "far-größe", env=env, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", service.token("ana", "lab"))
+    assert state(opened(service.url), "far") == original
