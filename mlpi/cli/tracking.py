@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Protocol, cast
 
 import typer
-
-if TYPE_CHECKING:
-    from mlpi.tracking.transfer.access import Login
-    from mlpi.tracking.transfer.report import Report
 
 tracking = typer.Typer(help="Move experiments in and out.", no_args_is_help=True)
 
@@ -36,6 +32,7 @@ Token = Annotated[
         "--token", envvar="MLPI_TOKEN", help="A token of the workspace.", show_envvar=True
     ),
 ]
+WORK = "mlpi.tracking.transfer.work"
 HERE = "http://127.0.0.1:9000"
 
 
@@ -53,21 +50,16 @@ def import_(
     that asks who you are: MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and _PASSWORD.
     Exits with 1 when something could not be copied.
     """
-    from mlpi.tracking.transfer import IMPORT, EndUnusable, ends  # noqa: PLC0415
-    from mlpi.tracking.transfer.access import Access, Login  # noqa: PLC0415
-    from mlpi.tracking.transfer.moving import Move  # noqa: PLC0415
-
-    login, access = Login.of_environment(), Access()
-    here = _login(token)
-    with _reporting() as report:
-        ends.prepare(access)
-        target = ends.opened_server(url, access, here)
-        access.require_writing(target.uri)
-        if source.startswith("http") and ends.without_password(source) == target.uri:
-            raise EndUnusable(f"{target.uri} is both the source and the target.")
-        with ends.opened_source(source, access, login) as opened:
-            names = experiment or ()
-            Move(opened, target, IMPORT, report, names, with_artifacts=not no_artifacts).run()
+    is_whole = _work().move_in(
+        source,
+        url=url,
+        token=token,
+        names=experiment or (),
+        with_artifacts=not no_artifacts,
+        say=typer.echo,
+    )
+    if not is_whole:
+        raise typer.Exit(1)
 
 
 @tracking.command("export")
@@ -81,43 +73,29 @@ def export(
 
     The folder holds an mlflow.db and the files. Doing it again brings it up to date.
     """
-    from mlpi.tracking.transfer import EXPORT, ends  # noqa: PLC0415
-    from mlpi.tracking.transfer.access import Access  # noqa: PLC0415
-    from mlpi.tracking.transfer.moving import Move  # noqa: PLC0415
-
-    access = Access()
-    here = _login(token)
-    with _reporting() as report:
-        ends.prepare(access)
-        source = ends.opened_server(url, access, here)
-        with ends.opened_target_folder(to) as target:
-            Move(source, target, EXPORT, report, [experiment]).run()
-    typer.echo(f"Open it: mlflow ui --backend-store-uri {target.uri}")
-
-
-def _login(token: str) -> Login:
-    from mlpi.errors import Invalid  # noqa: PLC0415
-    from mlpi.tracking.transfer.access import Login  # noqa: PLC0415
-
-    if not token:
-        raise Invalid(
-            "A token is needed: --token or MLPI_TOKEN.", advice="Settings, Tokens makes one."
-        )
-    return Login(token=token)
-
-
-@contextmanager
-def _reporting() -> Iterator[Report]:
-    """A report that is shown at the end, also of a transfer that was interrupted."""
-    from mlpi.tracking.transfer.report import Report  # noqa: PLC0415
-
-    report = Report(typer.echo)
-    try:
-        yield report
-    except KeyboardInterrupt:
-        report.line("Stopped. Run it again: it goes on from there.")
-        raise typer.Exit(130) from None
-    finally:
-        report.end()
-    if report.troubles:
+    if not _work().move_out(experiment, to, url=url, token=token, say=typer.echo):
         raise typer.Exit(1)
+
+
+class Work(Protocol):
+    """What mlpi.tracking.transfer.work offers."""
+
+    def move_in(
+        self,
+        source: str,
+        *,
+        url: str,
+        token: str,
+        names: Sequence[str],
+        with_artifacts: bool,
+        say: Callable[[str], None],
+    ) -> bool: ...
+
+    def move_out(
+        self, experiment: str, folder: Path, *, url: str, token: str, say: Callable[[str], None]
+    ) -> bool: ...
+
+
+def _work() -> Work:
+    """Commands know components by name alone, as the demo does."""
+    return cast(Work, import_module(WORK))

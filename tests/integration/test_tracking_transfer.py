@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,11 @@ T0 = 1_700_000_000_000
 
 
 @pytest.fixture(autouse=True)
-def client_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def client_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    yield
 
 
 def opened(uri: str) -> MlflowClient:
@@ -160,9 +158,12 @@ def state(client: MlflowClient, prefix: str) -> dict[str, Any]:
         "note": place.tags["mlflow.note.content"],
         "runs": runs,
         "models": [
-            (m.name, m.tags["art"], m.params, m.model_type, str(m.status), names[m.source_run_id])
-            + tuple((x.key, x.value, x.step, names[x.run_id]) for x in m.metrics)
-            + tuple(f.path for f in client.list_logged_model_artifacts(m.model_id))
+            (
+                *(m.name, m.tags["art"], m.params, m.model_type, str(m.status)),
+                names[m.source_run_id],
+                *((x.key, x.value, x.step, names[x.run_id]) for x in m.metrics),
+                *(f.path for f in client.list_logged_model_artifacts(m.model_id)),
+            )
             for m in models
         ],
         "registered": (registered.description, registered.tags["team"]),
@@ -203,7 +204,7 @@ def here(service: Service, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
 @pytest.fixture(params=["mlruns", "mlflow.db"])
 def source(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[str, str]]:
+) -> tuple[str, str]:
     """(what to give to import, prefix of the names in it)."""
     (tmp_path / "scratch").mkdir()
     folder = tmp_path / "old"
@@ -217,7 +218,7 @@ def source(
     prefix = kind.replace(".", "-")
     fill(client, folder / "files" / "1", prefix, tmp_path / "scratch")
     closed(client)
-    yield str(folder / kind), prefix
+    return str(folder / kind), prefix
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -264,7 +265,7 @@ def test_everything_comes_along_and_only_once(
             dst_path=str(Path(given).parent / alias),
             tracking_uri=service.url,
         )
-        assert file in os.listdir(got)
+        assert (Path(got) / file).is_file()
 
 
 def simple(folder: Path, name: str, run_count: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mlpi.errors import Invalid
+from mlpi.errors import Invalid, MlpiError
 
 # Marks of earlier transfers say nothing about this one.
 PREFIXES = ("mlpi.imported.", "mlpi.exported.")
@@ -22,6 +22,12 @@ class EndUnusable(Invalid):
 
 class Lost(EndUnusable):
     """One end stopped answering, or no longer lets us in; the rest cannot be copied now."""
+
+
+class Interrupted(MlpiError):
+    """Stopped. Run it again: it goes on from there."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)
