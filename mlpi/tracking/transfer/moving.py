@@ -32,15 +32,15 @@ class Move:
         """Do it. Raises EndUnusable; what else fails is in the report."""
         self._guard = Guard(self.report)
         make_default(self.target)
-        with self._guard.item("the list of experiments"):
-            self._run()
+        with self._guard.item("anything, for want of a list of what there is"):
+            wanted = self._wanted()
+            known = Ledger.of(self.target, self.marks)
+            ids = [one.experiment_id for one in wanted]
+            has_models = next(iter(ledger.logged_models(self.source, ids)), None) is not None
+            self._copy(wanted, known, has_models=has_models)
 
-    def _run(self) -> None:
-        wanted = self._wanted()
-        known = Ledger.of(self.target, self.marks)
+    def _copy(self, wanted: list[Any], known: Ledger, *, has_models: bool) -> None:
         ends = (self.source, self.target, self.marks, known, self.report)
-        ids = [one.experiment_id for one in wanted]
-        has_models = next(iter(ledger.logged_models(self.source, ids)), None) is not None
         runs = RunCopy(*ends, self.with_artifacts, has_models)
         models = ModelCopy(*ends, self.with_artifacts)
         for experiment in wanted:
@@ -49,7 +49,8 @@ class Move:
         with self._guard.item("links between runs"):
             models.settle()
             runs.settle(is_last=True)
-        RegistryCopy(*ends, self._guard, is_partial=bool(self.names)).copy()
+        with self._guard.item("registered models"):
+            RegistryCopy(*ends, self._guard, is_partial=bool(self.names)).copy()
 
     def _wanted(self) -> list[Any]:
         found = ledger.experiments(self.source)
