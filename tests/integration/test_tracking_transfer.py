@@ -28,6 +28,9 @@ from mlflow.entities import (
 
 from tests.service import Service, clean_environment, free_port, mlpi
 
+# Each command is a process of its own that imports MLflow; on a busy machine that adds up.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
 POINTS = 1500
 T0 = 1_700_000_000_000
 
@@ -366,6 +369,25 @@ def test_files_may_come_later_and_from_a_folder_that_moved(
     assert "1 updated" in said
     assert files(here, run.info.run_id) == {"a/b.txt": b"kept"}
     assert "1 here already" in transfer(service, "import", moved).stdout
+
+
+def test_a_file_that_no_server_takes_is_named_and_the_others_come(
+    service: Service, here: MlflowClient, tmp_path: Path
+) -> None:
+    given = simple(tmp_path / "old", "odd names", 1)
+    there = opened(f"sqlite:///{given}")
+    (run,) = runs_of(there, "odd names")
+    for name in ("a#b.txt", "a?b.txt", "%41.txt", "50%.txt", "é/a b+c.txt"):
+        there.log_text(run.info.run_id, name, f"d/{name}")
+    closed(there)
+    done = transfer(service, "import", given)
+    assert done.returncode == 1
+    for name in ("a#b.txt", "a?b.txt", "%41.txt"):
+        assert f"Not copied: file d/{name} in odd names: no MLflow server" in done.stdout
+    (run,) = runs_of(here, "odd names")
+    assert files(here, run.info.run_id) == {
+        f"d/{name}": name.encode() for name in ("50%.txt", "é/a b+c.txt")
+    }
 
 
 def test_files_that_are_nowhere_are_named(service: Service, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from mlpi.tracking.transfer.report import Counts
 # A run or a logged model. A source that names another folder of this disk is not to be believed.
 _OWN = re.compile(r"(m-)?[0-9a-f]{32}")
 
+# MLflow's client puts names into URLs as they are, and its server refuses them when quoted.
+_LOST = re.compile(r"[#?]|%[0-9A-Fa-f]{2}")
+
 
 class ArtifactsMissing(Exception):
     """The files are not where the source says, nor anywhere near it."""
@@ -24,7 +27,8 @@ class ArtifactsMissing(Exception):
 def copy(source: End, origin: str, target: End, destination: str, counts: Counts) -> int:
     """Copy what lies under one artifact URI to under another; how many files went.
 
-    Files that are there with the same size stay. Raises ArtifactsMissing and MLflow's errors.
+    Files that are there with the same size stay; names that no MLflow server takes are counted
+    as refused. Raises ArtifactsMissing and MLflow's errors.
     """
     sent = 0
     repository: Any = None
@@ -34,6 +38,9 @@ def copy(source: End, origin: str, target: End, destination: str, counts: Counts
             repository = _repository(target, destination)
             there = dict(_listing(repository))
         if there.get(path) == size_bytes:
+            continue
+        if target.is_served and _LOST.search(path):
+            counts.refused.append(path)
             continue
         with tempfile.TemporaryDirectory(prefix="mlpi-transfer-") as scratch:
             local = fetch(scratch)

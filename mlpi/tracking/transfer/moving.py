@@ -93,6 +93,8 @@ class Move:
                 models.copy(model, place, counts)
         with self._guard.item(f"links between the runs of {name}"):
             runs.settle(is_last=False)
+        for path in counts.refused:
+            self.report.trouble(f"file {path} in {name}", "no MLflow server takes such a name")
         self.report.line(f"{name}: {counts.line()}")
 
     def _place(self, experiment: Any, known: Ledger) -> str:

@@ -26,6 +26,7 @@ class Counts:
     models: int = 0
     files: int = 0
     size_bytes: int = 0
+    refused: list[str] = field(default_factory=list)
 
     @property
     def seen(self) -> int:
