@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mlpi.cli import accounts, checks, serving, upkeep
+from mlpi.cli import accounts, checks, serving, tracking, upkeep
 
 app = typer.Typer(
     name="mlpi",
@@ -24,4 +24,5 @@ app.add_typer(accounts.user, name="user")
 app.add_typer(accounts.workspace, name="workspace")
 app.add_typer(accounts.member, name="member")
 app.add_typer(accounts.token, name="token")
+app.add_typer(tracking.tracking, name="tracking")
 app.add_typer(upkeep.service, name="service")
