@@ -76,7 +76,9 @@ def test_the_job_snippet_makes_a_job(service: Service) -> None:
 
 
 def test_the_check_snippets_upload_check_and_gate(service: Service) -> None:
-    env = {"MLPI_URL": service.url, "MLPI_TOKEN": service.token("ana", "lab")}
+    # A workspace of its own: others check their own wine in lab.
+    service.mlpi("workspace", "add", "cellar", "--owner", "ana")
+    env = {"MLPI_URL": service.url, "MLPI_TOKEN": service.token("ana", "cellar")}
     (code,) = [block for block in blocks("python") if "/checks" in block]
     (command,) = [block for block in blocks("sh") if "mlpi check " in block]
     (gate,) = [block for block in blocks("sh") if "/gate" in block]
