@@ -11,8 +11,8 @@ from starlette.datastructures import FormData
 
 from mlpi.auth.requests import actor_of
 from mlpi.checks import reports
-from mlpi.checks.actions import KINDS, ON, Actions
-from mlpi.checks.checkpoints import CHECK_JOB, PICKS, RESULT_FORMATS, Checkpoints, Draft
+from mlpi.checks.actions import KINDS, Actions
+from mlpi.checks.checkpoints import CHECK_JOB, RESULT_FORMATS, Checkpoints, Draft
 from mlpi.checks.datasets import Datasets
 from mlpi.checks.models import Checkpoint, CheckState, Validation
 from mlpi.checks.suites.service import Suites
@@ -68,10 +68,8 @@ def router(
             error=error,
             datasets=[row.dataset for row in datasets.page(workspace)],
             suites=[row.suite for row in suites.page(workspace)],
-            picks=PICKS,
             formats=RESULT_FORMATS,
             kinds=[kind for kind in KINDS if kind != "email" or actions.can_mail],
-            on=ON,
         )
 
     @pages.get("/checks/new")

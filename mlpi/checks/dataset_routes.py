@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -188,13 +189,14 @@ def _add_forms(
                 raise Invalid("Choose a file.", field="file")
             file_name = plain_name(file.filename)
             uploads.require_space(file.size or 0)
-            version = datasets.add_file(
-                workspace_of(request),
-                name or Path(file_name).stem,
-                file_name,
-                _kept(file),
-                actor=actor_of(request),
-            )
+            with _kept(file) as arrived:
+                version = datasets.add_file(
+                    workspace_of(request),
+                    name or Path(file_name).stem,
+                    file_name,
+                    arrived,
+                    actor=actor_of(request),
+                )
         except MlpiError as error:
             return listing(request, 422, error, form)
         return back_to(request, f"/checks/datasets/{version.dataset_id}")
@@ -223,13 +225,18 @@ def _add_forms(
         return back_to(request, f"/checks/datasets/{made.id}")
 
 
-def _kept(file: UploadFile) -> Arrived:
+@contextmanager
+def _kept(file: UploadFile) -> Iterator[Arrived]:
     """A form's file, which lies in a nameless temporary file, as one that can be moved."""
     with tempfile.NamedTemporaryFile(prefix="upload-", delete=False) as target:
-        while block := file.file.read(BLOCK_BYTES):
-            target.write(block)
-    path = Path(target.name)
-    return Arrived(path, *digest(path))
+        path = Path(target.name)
+        try:
+            while block := file.file.read(BLOCK_BYTES):
+                target.write(block)
+            target.flush()
+            yield Arrived(path, *digest(path))
+        finally:
+            path.unlink(missing_ok=True)  # gone already where it was taken
 
 
 def _names(name: str) -> Iterator[str]:

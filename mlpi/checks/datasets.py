@@ -133,27 +133,33 @@ class Datasets:
         name = checked_name(name, "a dataset")
         kind = format_of(file_name)
         reading = options.checked(reading or {})
-        self._sources.files.keep(workspace, arrived)
-        with self._db.write() as session:
-            dataset = store.dataset(session, workspace, name)
-            if dataset is None:
-                dataset = self._add(
-                    session, workspace, name, DatasetKind.FILE, reading, {}, actor=actor
-                )
-            elif dataset.kind != DatasetKind.FILE:
-                raise Conflict(f"{name!r} is no dataset of files.", field="name")
-            elif reading:
-                dataset.options = reading
-            version = self._versions.note(
-                session,
-                dataset,
-                arrived.sha256,
-                arrived.size_bytes,
-                file_name=file_name,
-                kind=kind,
-                origin=dict(origin or {"by": "upload"}),
-                actor=actor,
-            )
+        # Held until the version is written: a removal meanwhile would find the content unused.
+        with self._sources.files.lock:
+            self._sources.files.keep(workspace, arrived)
+            try:
+                with self._db.write() as session:
+                    dataset = store.dataset(session, workspace, name)
+                    if dataset is None:
+                        dataset = self._add(
+                            session, workspace, name, DatasetKind.FILE, reading, {}, actor=actor
+                        )
+                    elif dataset.kind != DatasetKind.FILE:
+                        raise Conflict(f"{name!r} is no dataset of files.", field="name")
+                    elif reading:
+                        dataset.options = reading
+                    version = self._versions.note(
+                        session,
+                        dataset,
+                        arrived.sha256,
+                        arrived.size_bytes,
+                        file_name=file_name,
+                        kind=kind,
+                        origin=dict(origin or {"by": "upload"}),
+                        actor=actor,
+                    )
+            except BaseException:
+                self._drop_unused(workspace, {arrived.sha256})
+                raise
         self._jobs.dispatcher.wake()
         return version
 
@@ -327,6 +333,10 @@ class Datasets:
 
     def _drop_files(self, workspace: str, hashes: set[str]) -> None:
         """Remove contents that no version has any more; after the commit, so that none is lost."""
+        with self._sources.files.lock:
+            self._drop_unused(workspace, hashes)
+
+    def _drop_unused(self, workspace: str, hashes: set[str]) -> None:
         with self._db.read() as session:
             unused = [
                 one for one in hashes if one and not store.is_content_used(session, workspace, one)

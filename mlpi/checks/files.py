@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 from mlpi.errors import Invalid, NotFound
@@ -25,7 +25,6 @@ FORMAT_OF = {
     ".xlsx": "excel",
     ".xlsm": "excel",
 }
-MAX_MATCHES = 10_000
 
 
 class FileStore:
@@ -33,6 +32,7 @@ class FileStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.lock = threading.Lock()  # around a content and the rows that speak of it
 
     def path(self, workspace: str, sha256: str) -> Path:
         return self._folder / workspace / "files" / sha256[:2] / sha256
@@ -104,11 +104,12 @@ class Roots:
         """The file that matches and was written last, links resolved. Raises Invalid, NotFound."""
         self.check(pattern)
         found = [Path(pattern)] if not glob.has_magic(pattern) else _matches(pattern)
-        files = [path for path in (one.resolve() for one in found) if path.is_file()]
-        inside = [path for path in files if self._holds(path)]
-        if not inside:
+        files = (path for path in (one.resolve() for one in found) if path.is_file())
+        inside = (path for path in files if self._holds(path))
+        newest = max(inside, key=lambda path: (path.stat().st_mtime_ns, str(path)), default=None)
+        if newest is None:
             raise NotFound(f"No file matches {pattern[:200]!r}.", field="pattern")
-        return max(inside, key=lambda path: (path.stat().st_mtime_ns, str(path)))
+        return newest
 
     def _holds(self, path: Path) -> bool:
         path = path.resolve()
@@ -138,7 +139,7 @@ def _fixed_part(pattern: str) -> str:
     return str(Path(*fixed)) if fixed else ""
 
 
-def _matches(pattern: str) -> list[Path]:
+def _matches(pattern: str) -> Iterable[Path]:
     base = Path(_fixed_part(pattern))
     rest = str(Path(pattern).relative_to(base))
-    return list(islice(base.glob(rest), MAX_MATCHES))
+    return base.glob(rest)

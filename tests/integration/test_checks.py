@@ -253,6 +253,18 @@ def test_an_upload_goes_on_after_a_lost_connection(lab: Lab) -> None:
     assert lab.read("resumed")["sha256"] == hashlib.sha256(content).hexdigest()
 
 
+def test_a_form_whose_file_is_refused_leaves_nothing_behind(service: Service) -> None:
+    with service.browser("ana") as browser:
+        answer = browser.post(
+            "/checks/datasets/upload?workspace=lab",
+            data={"name": "a/b"},
+            files={"file": ("x.csv", GOOD)},
+        )
+    assert answer.status_code == 422
+    assert "cannot be the name of a dataset" in answer.text
+    assert list((service.home / "tmp").glob("upload-*")) == []
+
+
 def test_a_changed_or_unknown_file_is_refused(lab: Lab) -> None:
     path = "/api/mlpi/datasets/refused/file"
     wrong = lab.http.put(path, params={"filename": "x.csv", "sha256": "0" * 64}, content="a\n1\n")

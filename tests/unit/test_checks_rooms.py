@@ -139,6 +139,14 @@ def test_the_same_content_is_one_version_and_one_file(room: Room) -> None:
     assert [path.read_bytes() for path in folder.rglob("*") if path.is_file()] == [b"a\n2\n"]
 
 
+def test_a_refused_file_leaves_nothing_behind(small: Room) -> None:
+    small.datasets.add_sql(LAB, "orders", "postgresql://db/x", table="t", actor=ANA)
+    with pytest.raises(Conflict, match="no dataset of files"):
+        small.upload("orders", b"a\n1\n")
+    folder = small.house.settings.home / "datasets"
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
 def test_each_new_version_is_profiled_once(room: Room) -> None:
     room.upload("wine", b"a\n1\n")
     room.upload("wine", b"a\n1\n")
