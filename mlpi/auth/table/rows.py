@@ -1,6 +1,6 @@
 """All rows: mlpi's own routes here, each embedded tool's in its own file beside this one."""
 
-from mlpi.auth.table import checks, mlflow
+from mlpi.auth.table import checks, mlflow, tracking
 from mlpi.auth.table.match import rows
 
 OWN = rows(
@@ -35,36 +35,12 @@ OWN = rows(
     login  GET      /api/mlpi/me
     login  GET      /api/mlpi/workspaces
     login  GET      /api/mlpi/status
-    login  GET      /tracking/locate
-    login  GET      /mlflow
 
     # the current workspace
     viewer GET      /settings/members
     owner  POST     /settings/members
     owner  POST     /settings/members/{user}/remove
     owner  POST     /settings/workspace
-    viewer GET      /tracking
-    editor POST     /tracking/experiments
-    viewer GET      /tracking/experiments/{experiment_id}
-    viewer GET      /tracking/experiments/{experiment_id}/about
-    editor POST     /tracking/experiments/{experiment_id}/rename
-    editor POST     /tracking/experiments/{experiment_id}/tags
-    editor POST     /tracking/experiments/{experiment_id}/tags/remove
-    owner  POST     /tracking/experiments/{experiment_id}/delete
-    owner  POST     /tracking/experiments/{experiment_id}/restore
-    viewer GET      /tracking/experiments/{experiment_id}/columns
-    viewer GET      /tracking/experiments/{experiment_id}/keys.json
-    viewer GET      /tracking/experiments/{experiment_id}/runs.csv
-    viewer POST     /tracking/experiments/{experiment_id}/marks   # one's own
-    editor POST     /tracking/experiments/{experiment_id}/views
-    editor POST     /tracking/experiments/{experiment_id}/views/{view_id}/remove
-    editor POST     /tracking/experiments/{experiment_id}/runs/tag
-    owner  POST     /tracking/experiments/{experiment_id}/runs/delete
-    owner  POST     /tracking/experiments/{experiment_id}/runs/restore
-    viewer GET      /tracking/compare
-    viewer GET      /tracking/runs/{run_id}
-    viewer GET      /tracking/runs/{run_id}/metric
-    viewer GET      /tracking/models
     viewer GET      /jobs
     viewer GET      /jobs/_badge
     viewer GET      /jobs/{job_id}
@@ -108,4 +84,4 @@ OWN = rows(
     """,
 )
 
-ROWS = [*OWN, *checks.ROWS, *mlflow.ROWS]
+ROWS = [*OWN, *tracking.ROWS, *checks.ROWS, *mlflow.ROWS]
