@@ -134,7 +134,8 @@ def test_the_async_client_works(service: Service) -> None:
         )
         found = await made.query(query_embeddings=[[7.0, 1.0]], n_results=1)
         await client.delete_collection("asynchronous")
-        await client._server._cleanup()
+        for one in (client._server, client._admin_client._server):
+            await one._cleanup()
         return list(found["ids"])
 
     assert asyncio.run(live()) == [["7"]]
