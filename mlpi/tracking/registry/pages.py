@@ -59,7 +59,7 @@ class Pages:
         versions = store.versions(workspace, name, before, VERSIONS_PAGE + 1)
         more = len(versions) > VERSIONS_PAGE
         versions = versions[:VERSIONS_PAGE]
-        alias = next(iter(model.aliases), "")
+        alias = max(model.aliases, key=lambda one: model.aliases[one], default="")
         uri = f"models:/{name}@{alias}" if alias else f"models:/{name}/{model.latest_version}"
         return render(
             request,
@@ -92,12 +92,14 @@ class Pages:
             about = self.service.about(workspace, name, number)
         except IsPrompt:
             return to_prompt(request, name)
+        before = self.service.store.versions(workspace, name, number, 1)
         return render(
             request,
             "tracking/models/version.html",
             status,
             about=about,
             version=about.version,
+            previous=before[0].version if before else None,
             model_path=model_path(name),
             description=rendered(about.version.description),
             codes=_codes(request, about),
@@ -141,7 +143,7 @@ def _codes(request: Request, about: About) -> list[tuple[str, str]]:
 def _uris(version: Version) -> list[tuple[str, str]]:
     if "?" in version.name:  # MLflow reads the rest of such an address as a query
         return [("By the logged model", f"models:/{version.model_id}")] if version.model_id else []
-    named = [(f"By the alias {a}", f"models:/{version.name}@{a}") for a in version.aliases]
+    named = [(f"By the alias {a}", f"models:/{version.name}@{a}") for a in version.aliases[:3]]
     return [*named, ("By version", f"models:/{version.name}/{version.version}")]
 
 

@@ -253,7 +253,6 @@ def _facts(versions: Sequence[Version], found: Sequence[mlmodel.ModelFile | None
         facts = {"aliases": ", ".join(version.aliases), "description": version.description}
         if version.has_stage:
             facts["stage"] = version.stage
-        facts["run"] = version.run_name or version.run_id
         if file:
             facts["mlflow"] = file.mlflow_version
             facts["size in bytes"] = f"{file.size_bytes:,}" if file.size_bytes is not None else ""
