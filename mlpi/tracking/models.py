@@ -111,8 +111,8 @@ registered_model_tags = Table(
     "registered_model_tags",
     _meta,
     Column("workspace", String, primary_key=True),
+    Column("key", String, primary_key=True),  # in front of the name, as in MLflow's key
     Column("name", String, primary_key=True),
-    Column("key", String, primary_key=True),
     Column("value", String),
 )
 model_versions = Table(
@@ -135,9 +135,9 @@ model_version_tags = Table(
     "model_version_tags",
     _meta,
     Column("workspace", String, primary_key=True),
+    Column("key", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("key", String, primary_key=True),
     Column("value", String),
 )
 model_aliases = Table(

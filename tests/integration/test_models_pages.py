@@ -110,7 +110,7 @@ def test_a_real_model_is_shown_with_its_signature_and_code_that_loads_it(lab: La
         code = unescape(re.findall(r'<pre id="load-1"[^>]*>(.*?)</pre>', html, re.DOTALL)[0])
         assert f'mlflow.sklearn.load_model("models:/{name}@champion")' in code
         found: dict[str, Any] = {}
-        exec(code, found)  # noqa: S102 - what the page tells people to run
+        exec(code, found)  # what the page tells people to run
         assert found["model"].max_depth == 3
         difference = words(got(vic, at(name, "/compare"), a=1, b=2))
         assert "≠ sepal length (cm) – double" in difference

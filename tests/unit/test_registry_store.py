@@ -20,6 +20,17 @@ from mlpi.tracking.store import TrackingStore
 
 RUN = "a" * 32
 STRANGE_RUN = "b" * 32
+# As MLflow's own migrations make them.
+MLFLOWS_INDEXES = (
+    """
+    CREATE INDEX idx_registered_model_tags_workspace_name
+    ON registered_model_tags (workspace, name)
+    """,
+    """
+    CREATE INDEX idx_model_version_tags_workspace_name_version
+    ON model_version_tags (workspace, name, version)
+    """,
+)
 
 
 class Registry:
@@ -33,6 +44,8 @@ class Registry:
         with self.writer.begin() as db:
             for table in models.ALL:
                 table.create(db)
+            for statement in MLFLOWS_INDEXES:
+                db.execute(text(statement))
             for number, workspace in ((1, "lab"), (2, "other")):
                 db.execute(
                     insert(models.experiments).values(
@@ -261,7 +274,9 @@ def test_a_model_s_queries_read_no_table_as_a_whole(registry: Registry) -> None:
             assert f"SCAN {table}" not in plan, plan
             assert f"Seq Scan on {table}" not in plan, plan
         if "FROM model_version_tags" in statement:
-            assert "mlpi_version_tags" in plan
+            assert "idx_model_version_tags_workspace_name_version" in plan
+        if "FROM registered_model_tags" in statement and "EXISTS" not in statement:
+            assert "idx_registered_model_tags_workspace_name" in plan
         if "FROM logged_models" in statement:
             assert "mlpi_logged_models_run" in plan
 

@@ -212,15 +212,15 @@ class RegistryStore:
         for name, version, count, run_id in db.execute(query):
             model = found[name]
             model.latest_version, model.version_count, model.run_id = version, count, run_id
-        for table, pairs in ((model_aliases, "alias"), (registered_model_tags, "key")):
-            rows = select(table).where(table.c.workspace == workspace, table.c.name.in_(found))
-            if table is registered_model_tags:
-                rows = rows.where(_IS_OWN_TAG)
-            for row in db.execute(rows.order_by(table.c[pairs])):
-                if table is model_aliases:
-                    found[row.name].aliases[row.alias] = row.version
-                else:
-                    found[row.name].tags[row.key] = row.value or ""
+        mine = (model_aliases.c.workspace == workspace) & model_aliases.c.name.in_(found)
+        for row in _by(db.execute(select(model_aliases).where(mine)), "alias"):
+            found[row.name].aliases[row.alias] = row.version
+        mine = (registered_model_tags.c.workspace == workspace) & (
+            registered_model_tags.c.name.in_(found)
+        )
+        for row in _by(db.execute(select(registered_model_tags).where(mine)), "key"):
+            if not row.key.startswith("mlflow."):
+                found[row.name].tags[row.key] = row.value or ""
 
     def _versions(self, workspace: str, query: Select[Any], limit: int) -> list[Version]:
         """The versions of a query with their aliases and tags."""
@@ -231,10 +231,10 @@ class RegistryStore:
             if not found:
                 return []
             names = {name for name, _ in found}
-            for row in db.execute(_of(model_aliases, workspace, names, found)):
+            for row in _by(db.execute(_of(model_aliases, workspace, names, found)), "alias"):
                 if (row.name, row.version) in found:
                     found[row.name, row.version].aliases.append(row.alias)
-            for row in db.execute(_of(version_tags, workspace, names, found)):
+            for row in _by(db.execute(_of(version_tags, workspace, names, found)), "key"):
                 if (row.name, row.version) in found and not row.key.startswith("mlflow."):
                     found[row.name, row.version].tags[row.key] = row.value or ""
         return list(found.values())
@@ -244,15 +244,20 @@ def _of(
     table: Any, workspace: str, names: Iterable[str], numbers: Iterable[tuple[str, int]]
 ) -> Select[Any]:
     """Aliases or tags of versions; some of other versions of the same models may be among them."""
-    return (
-        select(table)
-        .where(
-            table.c.workspace == workspace,
-            table.c.name.in_(names),
-            table.c.version.in_({number for _, number in numbers}),
-        )
-        .order_by(table.c.alias if table is model_aliases else table.c.key)
+    return select(table).where(
+        table.c.workspace == workspace,
+        table.c.name.in_(names),
+        table.c.version.in_({number for _, number in numbers}),
     )
+
+
+def _by(rows: Iterable[Row[Any]], column: str) -> list[Row[Any]]:
+    """Rows in the order of a column.
+
+    Asked to sort by a tag's key, SQLite takes the primary key, which has it in front of the name,
+    and goes through all tags of the workspace.
+    """
+    return sorted(rows, key=lambda row: str(getattr(row, column)))
 
 
 def _found(workspace: str, search: str) -> list[ColumnElement[bool]]:

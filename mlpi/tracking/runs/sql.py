@@ -71,13 +71,10 @@ _PARENT_INDEX = f"""
     CREATE INDEX IF NOT EXISTS mlpi_tags_parent
     ON tags ({{column}}) WHERE {_IN_PARENT_INDEX}
 """
-# From a run to what was registered of it, and to the models it logged; from a model or a version
-# to its tags, whose primary keys have the tag's key in front of the name.
+# From a run to what was registered of it, and to the models it logged.
 _MODEL_INDEXES = (
     "CREATE INDEX IF NOT EXISTS mlpi_versions_run ON model_versions (run_id)",
     "CREATE INDEX IF NOT EXISTS mlpi_logged_models_run ON logged_models (source_run_id)",
-    "CREATE INDEX IF NOT EXISTS mlpi_model_tags ON registered_model_tags (workspace, name)",
-    "CREATE INDEX IF NOT EXISTS mlpi_version_tags ON model_version_tags (workspace, name, version)",
 )
 _INDEXES = {
     "sqlite": (_NEWEST_INDEX, _PARENT_INDEX.format(column="value"), *_MODEL_INDEXES),
