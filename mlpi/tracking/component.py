@@ -12,6 +12,10 @@ from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
+from mlpi.tracking.registry import routes as registry_routes
+from mlpi.tracking.registry.deeds import RegistryDeeds
+from mlpi.tracking.registry.service import RegistryService
+from mlpi.tracking.registry.store import RegistryStore
 from mlpi.tracking.routes import router
 from mlpi.tracking.runs.saved import SavedViews
 from mlpi.tracking.runs.service import RunsService
@@ -39,7 +43,11 @@ class Tracking:
             SavedViews(house.db, house.audit, house.clock),
         )
         deeds = Deeds(self.mlflow.app, house.db, house.audit)
-        self.routers: Sequence[APIRouter] = (router(self.service, self.runs, deeds),)
+        self.registry = RegistryService(self.runs, RegistryStore(self._store.engine), self.mlflow)
+        self.routers: Sequence[APIRouter] = (
+            router(self.service, self.runs, deeds),
+            registry_routes.router(self.registry, RegistryDeeds(deeds)),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
@@ -67,7 +75,10 @@ class Tracking:
         return Card("tracking/_card.html", context, is_wide=True)
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
-        return self.service.search(principal.workspace, words)
+        return [
+            *self.service.search(principal.workspace, words),
+            *self.registry.search(principal.workspace, words),
+        ]
 
     def health(self) -> Health:
         return self.mlflow.health()

@@ -104,14 +104,15 @@ registered_models = Table(
     Column("workspace", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("description", String),
+    Column("creation_time", BigInteger),
     Column("last_updated_time", BigInteger),
 )
 registered_model_tags = Table(
     "registered_model_tags",
     _meta,
     Column("workspace", String, primary_key=True),
+    Column("key", String, primary_key=True),  # in front of the name, as in MLflow's key
     Column("name", String, primary_key=True),
-    Column("key", String, primary_key=True),
     Column("value", String),
 )
 model_versions = Table(
@@ -121,9 +122,23 @@ model_versions = Table(
     Column("name", String, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("creation_time", BigInteger),
+    Column("last_updated_time", BigInteger),
+    Column("description", String),
     Column("status", String),
+    Column("status_message", String),
     Column("run_id", String),
     Column("current_stage", String),
+    Column("source", String),
+    Column("storage_location", String),
+)
+model_version_tags = Table(
+    "model_version_tags",
+    _meta,
+    Column("workspace", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("value", String),
 )
 model_aliases = Table(
     "registered_model_aliases",
@@ -132,6 +147,19 @@ model_aliases = Table(
     Column("name", String, primary_key=True),
     Column("alias", String, primary_key=True),
     Column("version", Integer),
+)
+# What MLflow 3 keeps of a model that a run logged, registered or not.
+logged_models = Table(
+    "logged_models",
+    _meta,
+    Column("model_id", String, primary_key=True),
+    Column("experiment_id", Integer),
+    Column("name", String),
+    Column("artifact_location", String),
+    Column("creation_timestamp_ms", BigInteger),
+    Column("status", Integer),
+    Column("lifecycle_stage", String),
+    Column("source_run_id", String),
 )
 
 ALL = tuple(_meta.sorted_tables)

@@ -86,13 +86,6 @@ def router(service: TrackingService, runs: RunsService, deeds: Deeds) -> APIRout
             }
         )
 
-    @pages.get("/tracking/models")
-    def models(request: Request, q: str = "") -> Response:
-        service.require_prepared()
-        found = service.store.models(workspace_of(request), q)
-        part = "_models" if wants_part(request) else "models"
-        return render(request, f"tracking/{part}.html", models=found, q=q)
-
     @pages.get("/tracking/locate")
     def locate(request: Request, experiment: str = "", run: str = "") -> Response:
         """The workspace a link that a client printed leads to; null when it is not the user's."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import urlencode
 
 from mlpi.component import Hit
 from mlpi.errors import NotReady
@@ -67,7 +66,7 @@ class TrackingService:
         return sorted(found, key=lambda item: (not item.is_dir, item.path))
 
     def search(self, workspace: str | None, words: str) -> list[Hit]:
-        """Experiments, runs and models whose name holds the words."""
+        """Experiments and runs whose name holds the words."""
         if workspace is None or not self.is_prepared():
             return []
         hits = [
@@ -77,10 +76,6 @@ class TrackingService:
         hits += [
             Hit(run.name, f"/tracking/runs/{run.id}", "run", run.status.lower())
             for run in self.store.find(workspace, words)
-        ]
-        hits += [
-            Hit(model.name, "/tracking/models?" + urlencode({"q": model.name}), "model")
-            for model in self.store.models(workspace, words)[:5]
         ]
         return hits
 

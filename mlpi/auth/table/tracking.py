@@ -36,5 +36,23 @@ ROWS = rows(
 
     # registered models
     viewer GET      /tracking/models
+    editor POST     /tracking/models
+    viewer GET      /tracking/models/{name}
+    viewer GET      /tracking/models/{name}/compare
+    editor POST     /tracking/models/{name}/rename
+    editor POST     /tracking/models/{name}/describe
+    editor POST     /tracking/models/{name}/tags
+    editor POST     /tracking/models/{name}/tags/remove
+    editor POST     /tracking/models/{name}/aliases/remove
+    owner  POST     /tracking/models/{name}/delete
+    viewer GET      /tracking/models/{name}/versions/{version}
+    editor POST     /tracking/models/{name}/versions/{version}/describe
+    editor POST     /tracking/models/{name}/versions/{version}/tags
+    editor POST     /tracking/models/{name}/versions/{version}/tags/remove
+    editor POST     /tracking/models/{name}/versions/{version}/alias
+    editor POST     /tracking/models/{name}/versions/{version}/stage
+    owner  POST     /tracking/models/{name}/versions/{version}/delete
+    viewer GET      /tracking/runs/{run_id}/register
+    editor POST     /tracking/runs/{run_id}/register
     """,
 )
