@@ -12,12 +12,18 @@ from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
+from mlpi.tracking.prompts import routes as prompts_routes
+from mlpi.tracking.prompts.deeds import PromptDeeds
+from mlpi.tracking.prompts.store import PromptStore
 from mlpi.tracking.routes import router
 from mlpi.tracking.runs.saved import SavedViews
 from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.runs.store import RunsStore
 from mlpi.tracking.service import TrackingService
 from mlpi.tracking.store import TrackingStore
+from mlpi.tracking.traces import routes as traces_routes
+from mlpi.tracking.traces.service import TracesService
+from mlpi.tracking.traces.store import TracesStore
 from mlpi.tracking.ui import MlflowUi
 
 
@@ -39,7 +45,13 @@ class Tracking:
             SavedViews(house.db, house.audit, house.clock),
         )
         deeds = Deeds(self.mlflow.app, house.db, house.audit)
-        self.routers: Sequence[APIRouter] = (router(self.service, self.runs, deeds),)
+        self._prompts = PromptStore(self._store.engine)
+        traces = TracesService(self.service, TracesStore(self._store.engine), deeds)
+        self.routers: Sequence[APIRouter] = (
+            router(self.service, self.runs, deeds),
+            prompts_routes.router(self.service, self._prompts, PromptDeeds(deeds)),
+            traces_routes.router(traces),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
@@ -67,7 +79,11 @@ class Tracking:
         return Card("tracking/_card.html", context, is_wide=True)
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
-        return self.service.search(principal.workspace, words)
+        hits = self.service.search(principal.workspace, words)
+        if principal.workspace is not None and self.service.is_prepared():
+            found, _ = self._prompts.page(principal.workspace, words)
+            hits += [Hit(one.name, f"/tracking/prompts/{one.name}", "prompt") for one in found[:5]]
+        return hits
 
     def health(self) -> Health:
         return self.mlflow.health()
