@@ -60,7 +60,7 @@ class Draft:
         found = {IS_PROMPT: "true", TYPE: self.kind, TEXT: template}
         for key, text, field in (
             (RESPONSE_FORMAT, self.response_format, "response_format"),
-            (MODEL_CONFIG, self.model_config, "model_config"),
+            (MODEL_CONFIG, self.model_config, "model"),
         ):
             if text.strip():
                 found[key] = json.dumps(_object(text, field))

@@ -31,13 +31,13 @@ def _typed(
     role: Texts = None,
     content: Texts = None,
     message: Text = "",
-    model_config: Text = "",
+    model: Text = "",
     response_format: Text = "",
 ) -> Draft:
     """The version of a form. Raises Invalid for a strange role."""
     messages = messages_of(role or (), content or ())
     kind = "chat" if kind == "chat" else "text"
-    return Draft(kind, text, messages, message, model_config, response_format)
+    return Draft(kind, text, messages, message, model, response_format)
 
 
 Typed = Annotated[Draft, Depends(_typed)]
