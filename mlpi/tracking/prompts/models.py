@@ -14,6 +14,7 @@ TEXT = "mlflow.prompt.text"
 TYPE = "_mlflow_prompt_type"
 RESPONSE_FORMAT = "_mlflow_prompt_response_format"
 MODEL_CONFIG = "_mlflow_prompt_model_config"
+DELETED = "Deleted_Internal"  # the stage of versions that MLflow has deleted, but keeps
 
 _meta = MetaData()
 versions = Table(
@@ -25,6 +26,7 @@ versions = Table(
     Column("creation_time", BigInteger),
     Column("description", String),
     Column("user_id", String),
+    Column("current_stage", String),
 )
 version_tags = Table(
     "model_version_tags",

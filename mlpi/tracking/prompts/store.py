@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Engine, exists, func, select
 from mlpi.errors import NotFound
 from mlpi.tracking.models import model_aliases, registered_model_tags, registered_models
 from mlpi.tracking.prompts.models import (
+    DELETED,
     IS_PROMPT,
     Prompt,
     Version,
@@ -20,6 +21,7 @@ from mlpi.tracking.prompts.models import (
 
 PAGE = 100
 MAX_VERSIONS = 300  # of one prompt, the newest
+_IS_KEPT = func.coalesce(versions.c.current_stage, "") != DELETED
 
 
 class PromptStore:
@@ -48,7 +50,7 @@ class PromptStore:
             names = [row.name for row in rows[:PAGE]]
             counted = (
                 select(versions.c.name, func.max(versions.c.version), func.count())
-                .where(versions.c.workspace == workspace, versions.c.name.in_(names))
+                .where(versions.c.workspace == workspace, versions.c.name.in_(names), _IS_KEPT)
                 .group_by(versions.c.name)
             )
             counts = {name: (latest, count) for name, latest, count in db.execute(counted)}
@@ -80,7 +82,7 @@ class PromptStore:
             _is_prompt(),
         )
         counted = select(func.max(versions.c.version), func.count()).where(
-            versions.c.workspace == workspace, versions.c.name == name
+            versions.c.workspace == workspace, versions.c.name == name, _IS_KEPT
         )
         named = (model_aliases.c.workspace == workspace) & (model_aliases.c.name == name)
         tagged = (registered_model_tags.c.workspace == workspace) & (
@@ -106,7 +108,7 @@ class PromptStore:
         """The newest versions of a prompt without their templates, newest first."""
         query = (
             select(versions)
-            .where(versions.c.workspace == workspace, versions.c.name == name)
+            .where(versions.c.workspace == workspace, versions.c.name == name, _IS_KEPT)
             .order_by(versions.c.version.desc())
             .limit(MAX_VERSIONS)
         )
@@ -119,6 +121,7 @@ class PromptStore:
             versions.c.workspace == workspace,
             versions.c.name == name,
             versions.c.version == number,
+            _IS_KEPT,
         )
         tags = select(version_tags.c.key, version_tags.c.value).where(
             version_tags.c.workspace == workspace,

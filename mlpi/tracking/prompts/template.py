@@ -51,9 +51,10 @@ def compared(before: Sequence[str], after: Sequence[str]) -> list[Line] | None:
     if list(before) == list(after):
         return []
     found: list[Line] = []
-    for op, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    steps = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    for at, (op, i1, i2, j1, j2) in enumerate(steps):
         if op == "equal":
-            found += _equal(before, i1, i2, j1, is_first=i1 == 0, is_last=i2 == len(before))
+            found += _equal(before, i1, i2, j1, is_first=at == 0, is_last=at == len(steps) - 1)
             continue
         pairs = [_words(a, b) for a, b in zip(before[i1:i2], after[j1:j2], strict=False)]
         olds = [old for old, _ in pairs] + [[Piece(x)] for x in before[i1 + len(pairs) : i2]]
