@@ -64,6 +64,10 @@
       event.preventDefault();
       deeds[event.key]();
     });
+    // Where the content stands below the tree, it may be out of sight.
+    document.addEventListener("htmx:after:swap", () => {
+      if (innerWidth <= 1000) document.getElementById("span").scrollIntoView({ block: "nearest" });
+    });
     tree.addEventListener("click", (event) => {
       const item = event.target.closest("[role=treeitem]");
       if (!item) return;

@@ -119,7 +119,9 @@ def test_odd_spans_are_shown_once_and_never_end_in_a_circle() -> None:
 
 def test_a_very_deep_chain_is_indented_up_to_a_depth() -> None:
     deep = [span(str(n), str(n - 1) if n else None, n, 5000) for n in range(3000)]
-    assert max(node.depth for node in grown(deep)) == MAX_DEPTH
+    found = grown(deep)
+    assert found[-1].depth == 2999
+    assert max(node.indent for node in found) == MAX_DEPTH
 
 
 # --- one span -------------------------------------------------------------------------------------

@@ -25,6 +25,10 @@ class Node:
     alone: list[tuple[float, float]] = field(default_factory=list)
 
     @property
+    def indent(self) -> int:
+        return min(self.depth, MAX_DEPTH)
+
+    @property
     def is_failed(self) -> bool:
         return self.span.status == "ERROR"
 
@@ -82,7 +86,7 @@ def _node(
     alone = _gaps(span.start_ns, end, children, last)
     return Node(
         span,
-        min(depth, MAX_DEPTH),
+        depth,
         len(children),
         end - span.start_ns,
         sum(stop - start for start, stop in alone),
