@@ -12,6 +12,9 @@ from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
+from mlpi.tracking.prompts import routes as prompts_routes
+from mlpi.tracking.prompts.deeds import PromptDeeds
+from mlpi.tracking.prompts.store import PromptStore
 from mlpi.tracking.registry import routes as registry_routes
 from mlpi.tracking.registry.deeds import RegistryDeeds
 from mlpi.tracking.registry.service import RegistryService
@@ -22,6 +25,9 @@ from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.runs.store import RunsStore
 from mlpi.tracking.service import TrackingService
 from mlpi.tracking.store import TrackingStore
+from mlpi.tracking.traces import routes as traces_routes
+from mlpi.tracking.traces.service import TracesService
+from mlpi.tracking.traces.store import TracesStore
 from mlpi.tracking.ui import MlflowUi
 
 
@@ -44,9 +50,13 @@ class Tracking:
         )
         deeds = Deeds(self.mlflow.app, house.db, house.audit)
         self.registry = RegistryService(self.runs, RegistryStore(self._store.engine), self.mlflow)
+        self._prompts = PromptStore(self._store.engine)
+        traces = TracesService(self.service, TracesStore(self._store.engine), deeds)
         self.routers: Sequence[APIRouter] = (
             router(self.service, self.runs, deeds),
             registry_routes.router(self.registry, RegistryDeeds(deeds)),
+            prompts_routes.router(self.service, self._prompts, PromptDeeds(deeds)),
+            traces_routes.router(traces),
         )
 
     @property
@@ -75,10 +85,14 @@ class Tracking:
         return Card("tracking/_card.html", context, is_wide=True)
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
-        return [
+        hits = [
             *self.service.search(principal.workspace, words),
             *self.registry.search(principal.workspace, words),
         ]
+        if principal.workspace is not None and self.service.is_prepared():
+            found, _ = self._prompts.page(principal.workspace, words)
+            hits += [Hit(one.name, f"/tracking/prompts/{one.name}", "prompt") for one in found[:5]]
+        return hits
 
     def health(self) -> Health:
         return self.mlflow.health()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import anyio.to_thread
 from starlette.types import ASGIApp, Message, Scope
@@ -116,10 +117,16 @@ class Deeds:
             await self.record(actor, action, done, workspace)
 
     async def ask(
-        self, workspace: str, path: str, body: Mapping[str, Any], method: str = "POST"
+        self,
+        workspace: str,
+        path: str,
+        body: Mapping[str, Any],
+        method: str = "POST",
+        *,
+        version: str = "2.0",
     ) -> dict[str, Any]:
-        """MLflow's answer. Raises what its error is called here."""
-        scope = _scope(workspace, f"/api/2.0/mlflow/{path}", method)
+        """MLflow's answer to a request with a body. Raises what its error is called here."""
+        scope = _scope(workspace, f"/api/{version}/mlflow/{path}", method)
         status, answer = await _called(self._mlflow, scope, json.dumps(body).encode())
         try:
             found: dict[str, Any] = json.loads(answer or b"{}")
@@ -130,6 +137,12 @@ class Deeds:
             kind = _ERRORS.get(code, Invalid if status < 500 else MlpiError)
             raise kind(str(found.get("message") or f"MLflow answered {status}."))
         return found
+
+    async def fetch(self, workspace: str, path: str, query: Mapping[str, str]) -> bytes | None:
+        """What MLflow's UI would get at a path under /ajax-api/; None when it refuses."""
+        scope = _scope(workspace, f"/ajax-api/{path}", "GET", urlencode(query))
+        status, answer = await _called(self._mlflow, scope, b"")
+        return answer if status < 400 else None
 
     async def record(
         self, actor: Actor, action: str, targets: Sequence[str], workspace: str
@@ -158,7 +171,7 @@ def _key(key: str) -> str:
     return key
 
 
-def _scope(workspace: str, path: str, method: str) -> Scope:
+def _scope(workspace: str, path: str, method: str = "POST", query: str = "") -> Scope:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -167,7 +180,7 @@ def _scope(workspace: str, path: str, method: str) -> Scope:
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [
             (b"host", b"localhost"),

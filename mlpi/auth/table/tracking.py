@@ -54,5 +54,26 @@ ROWS = rows(
     owner  POST     /tracking/models/{name}/versions/{version}/delete
     viewer GET      /tracking/runs/{run_id}/register
     editor POST     /tracking/runs/{run_id}/register
+
+    # prompts
+    viewer GET      /tracking/prompts
+    editor POST     /tracking/prompts
+    viewer GET      /tracking/prompts/{name}
+    editor GET      /tracking/prompts/{name}/new
+    editor POST     /tracking/prompts/{name}/versions
+    editor POST     /tracking/prompts/{name}/aliases
+    editor POST     /tracking/prompts/{name}/aliases/remove
+    editor POST     /tracking/prompts/{name}/tags
+    editor POST     /tracking/prompts/{name}/tags/remove
+    owner  POST     /tracking/prompts/{name}/delete
+    owner  POST     /tracking/prompts/{name}/versions/{version}/delete
+
+    # traces
+    viewer GET      /tracking/traces
+    viewer GET      /tracking/traces.csv
+    viewer GET      /tracking/traces.json
+    owner  POST     /tracking/traces/delete
+    viewer GET      /tracking/traces/{trace_id}
+    viewer GET      /tracking/traces/{trace_id}/spans/{span_id}
     """,
 )

@@ -58,6 +58,7 @@ def router(service: RunsService, elsewhere: Elsewhere) -> APIRouter:
             spot=spot(view.q, table.error) if table.error else None,
             experiment=table.experiment,
             tags=table.experiment.tags,
+            has_traces=not wants_part(request) and service.store.has_traces(int(experiment_id)),
             **_addresses(request, at, view),
             **_CHOICES,
         )
