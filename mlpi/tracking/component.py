@@ -10,9 +10,12 @@ from starlette.types import ASGIApp
 from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.routes import router
+from mlpi.tracking.run_page.rows import ParquetRows
+from mlpi.tracking.run_page.service import RunPage
 from mlpi.tracking.runs.saved import SavedViews
 from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.runs.store import RunsStore
@@ -27,7 +30,7 @@ class Tracking:
     name = "tracking"
     links: Sequence[Link] = (Link("Tracking", "/tracking", "tracking"),)
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, room: JobsRoom) -> None:
         settings = house.settings
         self.mlflow = MlflowApp(settings, house.identity, house.workspaces)
         self._ui = MlflowUi(settings.home / "cache" / "assets")
@@ -39,7 +42,12 @@ class Tracking:
             SavedViews(house.db, house.audit, house.clock),
         )
         deeds = Deeds(self.mlflow.app, house.db, house.audit)
-        self.routers: Sequence[APIRouter] = (router(self.service, self.runs, deeds),)
+        run_page = RunPage(self.service, self.mlflow)
+        rows = ParquetRows(room.jobs, run_page)
+        room.kinds.add(rows.kind())
+        self.routers: Sequence[APIRouter] = (
+            router(self.service, self.runs, deeds, run_page, rows),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:

@@ -46,6 +46,8 @@ VIDEO: Mapping[str, str] = {
 HTML: Mapping[str, str] = {".html": "text/html; charset=utf-8", ".htm": "text/html; charset=utf-8"}
 # What the raw address answers with; everything else is bytes to be saved.
 SHOWN_TYPES: Mapping[str, str] = {**IMAGES, **AUDIO, **VIDEO, **HTML}
+# The browser asks for these by themselves; parquet is read by a worker.
+BY_ADDRESS = frozenset({"image", "audio", "video", "html", "parquet"})
 _BY_SUFFIX: Mapping[str, str] = {
     **dict.fromkeys(IMAGES, "image"),
     **dict.fromkeys(AUDIO, "audio"),
@@ -90,7 +92,7 @@ def shown(path: Path, name: str, size_bytes: int, *, at: int = 0, row: int = 1) 
         return Shown("empty")
     if kind == "pdf":
         return Shown("pdf") if is_pdf(path) else _text(path, "This is no PDF, whatever its name.")
-    if kind in ("image", "audio", "video", "html", "parquet"):
+    if kind in BY_ADDRESS:
         return Shown(kind)
     if kind == "csv":
         return _csv(path, name, at, row)
