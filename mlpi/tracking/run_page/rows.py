@@ -69,7 +69,7 @@ class ParquetRows:
             idempotency_key=f"rows-{hashlib.sha256(seen.encode()).hexdigest()[:40]}",
         )
         job = self._jobs.enqueue(wish, actor=actor)
-        if job.is_final and job.state is not JobState.SUCCEEDED:
+        if job.is_final and job.state != JobState.SUCCEEDED:
             return self._jobs.retry(workspace, job.id, actor=actor)
         return job
 
@@ -85,7 +85,7 @@ class ParquetRows:
         result: dict[str, Any] = job.result or {}
         if result.get("trouble"):
             return Reading(job, trouble=str(result["trouble"]))
-        if job.state is not JobState.SUCCEEDED:
+        if job.state != JobState.SUCCEEDED:
             return Reading(job, trouble=(job.error or "It was ended.") if job.is_final else "")
         return Reading(
             job,
