@@ -4,6 +4,12 @@
 (() => {
   const links = (tree) => [...tree.querySelectorAll("a[data-depth]")];
 
+  // What is shown is seen in the tree, without moving the page.
+  const tree = document.querySelector("[data-tree]");
+  const current = tree?.querySelector("a[data-depth][aria-current]");
+  const top = (element) => element.getBoundingClientRect().top;
+  if (current) tree.scrollTop += top(current) - top(tree) - tree.clientHeight / 2;
+
   document.addEventListener("keydown", (event) => {
     const link = event.target.closest?.("[data-tree] a[data-depth]");
     if (!link || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -22,6 +22,7 @@ DEFAULT_WORKSPACE = "default"  # MLflow's own, whose files may lie at the root
 MOST_LISTED = 1000
 MOST_PACKED = 10_000
 _UPLOADING = ".artifact.uploading."  # MLflow's own, of a file that is not complete
+_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg"})
 FETCHED_BYTES = 200_000_000  # what is brought here from another store for looking at
 
 
@@ -36,6 +37,10 @@ class Item:
     @property
     def name(self) -> str:
         return PurePosixPath(self.path).name
+
+    @property
+    def is_image(self) -> bool:
+        return not self.is_dir and PurePosixPath(self.path).suffix.lower() in _IMAGES
 
 
 def root_of(artifact_uri: str, workspace: str) -> str:
