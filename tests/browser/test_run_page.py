@@ -164,7 +164,7 @@ def test_an_editor_describes_tags_and_renames(watch: Watch, run_id: str) -> None
     tags.get_by_text("Add a tag").click()
     tags.get_by_label("Key").fill("second")
     tags.get_by_role("button", name="Add").click()
-    expect(tags.locator("tr")).to_have_count(2)
+    expect(tags.locator("table.tags tr")).to_have_count(2)
     page.get_by_role("button", name="Rename…").click()
     page.get_by_role("dialog", name="Rename this run").get_by_label("Name").fill("short name")
     page.get_by_role("button", name="Rename", exact=True).click()
