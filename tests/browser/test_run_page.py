@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import json
+import struct
+import wave
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ROOT, Watch, Watched
+from tests.browser.conftest import Watch, Watched
 from tests.browser.test_pages import is_too_wide
-from tests.service import Service, clean_environment
+from tests.browser.work import LONG, PNG, SCRIPT
+from tests.service import Service
 
 pytestmark = pytest.mark.browser
 
-LOGGING = r"""
-import json, pathlib, struct, sys, tempfile, wave
-import mlflow
-from tests.browser.work import LONG, PNG, SCRIPT
-
-mlflow.set_experiment("run page")
-with mlflow.start_run(run_name=LONG[:200]) as run:
-    folder = pathlib.Path(tempfile.mkdtemp())
-    (folder / "plots" / "deep").mkdir(parents=True)
-    (folder / "plots" / "a.png").write_bytes(PNG)
-    (folder / "plots" / "deep" / "note.txt").write_text("found it")
-    (folder / "report.html").write_text(SCRIPT)
-    table = "| x | y |\n|--|--:|\n| 1 | 2 |\n"
-    (folder / "notes.md").write_text("# Heading\n\n![a](plots/a.png)\n\n" + table)
-    (folder / "rows.csv").write_text("n,text\n" + "".join(f"{n},{LONG}\n" for n in range(150)))
-    (folder / "code.py").write_text("x = '" + LONG * 5 + "'\n" * 40)
-    (folder / "MLmodel").write_text(
-        "flavors:\n  python_function:\n    loader_module: " + LONG + "\nmlflow_version: 3\n"
-    )
-    notebook = {"cells": [{"cell_type": "markdown", "source": "# Cell"},
-                          {"cell_type": "code", "source": LONG, "outputs": [
-                              {"output_type": "stream", "text": LONG}]}]}
-    (folder / "work.ipynb").write_text(json.dumps(notebook))
-    with wave.open(str(folder / "beep.wav"), "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(8000)
-        sound.writeframes(struct.pack("<h", 900) * 8000)
-    mlflow.log_artifacts(str(folder))
-    mlflow.log_param("p", LONG)
-    mlflow.set_tag("team", "blue")
-sys.stdout.write(run.info.run_id + "\n")
-"""
 FILES = (
     "plots/a.png",
     "plots",
@@ -63,27 +32,51 @@ FILES = (
 )
 
 
-@pytest.fixture(scope="module")
-def run_id(service: Service) -> str:
-    """A run of lab with files of many kinds and long names, logged by MLflow's own client."""
-    token = service.token("ana", "lab")
-    done = subprocess.run(
-        [sys.executable, "-c", LOGGING],
-        cwd=ROOT,
-        env=clean_environment(
-            {
-                "MLFLOW_TRACKING_URI": service.url,
-                "MLFLOW_TRACKING_TOKEN": token,
-                "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", ""))),
-            }
-        ),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
+def write_files(folder: Path) -> None:
+    """Files of many kinds, with long lines and names."""
+    (folder / "plots" / "deep").mkdir(parents=True)
+    (folder / "plots" / "a.png").write_bytes(PNG)
+    (folder / "plots" / "deep" / "note.txt").write_text("found it")
+    (folder / "report.html").write_text(SCRIPT)
+    table = "| x | y |\n|--|--:|\n| 1 | 2 |\n"
+    (folder / "notes.md").write_text("# Heading\n\n![a](plots/a.png)\n\n" + table)
+    (folder / "rows.csv").write_text("n,text\n" + "".join(f"{n},{LONG}\n" for n in range(150)))
+    (folder / "code.py").write_text("x = '" + LONG * 5 + "'\n" * 40)
+    (folder / "MLmodel").write_text(
+        f"flavors:\n  python_function:\n    loader_module: {LONG}\nmlflow_version: 3.17.0\n"
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1]
+    code = {
+        "cell_type": "code",
+        "source": LONG,
+        "outputs": [{"output_type": "stream", "text": LONG}],
+    }
+    cells = [{"cell_type": "markdown", "source": "# Cell"}, code]
+    (folder / "work.ipynb").write_text(json.dumps({"cells": cells}))
+    with wave.open(str(folder / "beep.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(struct.pack("<h", 900) * 8000)
+
+
+@pytest.fixture
+def client(service: Service, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """MLflow's own client, for lab."""
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", service.token("ana", "lab"))
+    return MlflowClient(service.url)
+
+
+@pytest.fixture
+def run_id(client: MlflowClient, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A finished run with such files."""
+    write_files(tmp_path)
+    experiment = client.create_experiment(f"{request.node.name} {LONG[:90]}")
+    run = client.create_run(experiment, run_name=LONG[:200]).info.run_id
+    client.log_artifacts(run, str(tmp_path))
+    client.log_param(run, "p", LONG)
+    client.set_tag(run, "team", "blue")
+    client.set_terminated(run)
+    return str(run)
 
 
 def opened(watched: Watched, user: str, run_id: str, place: str = "", query: str = "") -> Page:
@@ -172,11 +165,7 @@ def test_an_editor_describes_tags_and_renames(watch: Watch, run_id: str) -> None
     expect(page.get_by_role("button", name="Delete…")).to_have_count(0)
 
 
-def test_a_running_run_is_drawn_on_without_a_reload(
-    watch: Watch, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", service.token("ana", "lab"))
-    client = MlflowClient(service.url)
+def test_a_running_run_is_drawn_on_without_a_reload(watch: Watch, client: MlflowClient) -> None:
     experiment = client.create_experiment("live run page")
     run = client.create_run(experiment).info.run_id
 
