@@ -173,7 +173,7 @@
     return isRunning;
   }
 
-  const all = document.getElementById("curves");
+  const all = document.querySelector("[data-new]");
   let isAsking = false;
   async function refresh() {
     const url = all?.dataset.new;
