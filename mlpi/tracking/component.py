@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.prompts import routes as prompts_routes
@@ -20,6 +21,8 @@ from mlpi.tracking.registry.deeds import RegistryDeeds
 from mlpi.tracking.registry.service import RegistryService
 from mlpi.tracking.registry.store import RegistryStore
 from mlpi.tracking.routes import router
+from mlpi.tracking.run_page.rows import ParquetRows
+from mlpi.tracking.run_page.service import RunPage
 from mlpi.tracking.runs.saved import SavedViews
 from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.runs.store import RunsStore
@@ -37,7 +40,7 @@ class Tracking:
     name = "tracking"
     links: Sequence[Link] = (Link("Tracking", "/tracking", "tracking"),)
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, room: JobsRoom) -> None:
         settings = house.settings
         self.mlflow = MlflowApp(settings, house.identity, house.workspaces)
         self._ui = MlflowUi(settings.home / "cache" / "assets")
@@ -52,8 +55,11 @@ class Tracking:
         self.registry = RegistryService(self.runs, RegistryStore(self._store.engine), self.mlflow)
         self._prompts = PromptStore(self._store.engine)
         traces = TracesService(self.service, TracesStore(self._store.engine), deeds)
+        run_page = RunPage(self.service, self.mlflow)
+        rows = ParquetRows(room.jobs, run_page)
+        room.kinds.add(rows.kind())
         self.routers: Sequence[APIRouter] = (
-            router(self.service, self.runs, deeds),
+            router(self.service, self.runs, deeds, run_page, rows),
             registry_routes.router(self.registry, RegistryDeeds(deeds)),
             prompts_routes.router(self.service, self._prompts, PromptDeeds(deeds)),
             traces_routes.router(traces),

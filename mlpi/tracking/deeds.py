@@ -82,6 +82,19 @@ class Deeds:
         tag = {"key": _key(key), "value": value}
         await self._each(workspace, run_ids, "runs/set-tag", tag, actor, "run_tagged")
 
+    async def untag_run(self, workspace: str, run_id: str, key: str, *, actor: Actor) -> None:
+        """Remove a tag of a run. Raises NotFound, Invalid."""
+        await self.ask(workspace, "runs/delete-tag", {"run_id": run_id, "key": _key(key)})
+        await self.record(actor, "run_untagged", [f"{run_id}: {key}"], workspace)
+
+    async def rename_run(self, workspace: str, run_id: str, name: str, *, actor: Actor) -> None:
+        """Raises Invalid, NotFound."""
+        name = name.strip()
+        if not name or len(name) > 250:
+            raise Invalid("A run needs a name of 1 to 250 characters.", field="name")
+        await self.ask(workspace, "runs/update", {"run_id": run_id, "run_name": name})
+        await self.record(actor, "run_renamed", [f"{run_id} to {name}"], workspace)
+
     async def delete_runs(self, workspace: str, run_ids: Sequence[str], *, actor: Actor) -> None:
         """As MLflow deletes: hidden, and can be restored. Raises Invalid, NotFound."""
         await self._each(workspace, run_ids, "runs/delete", {}, actor, "run_deleted")

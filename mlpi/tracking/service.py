@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mlpi.component import Hit
-from mlpi.errors import NotReady
+from mlpi.errors import NotFound, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
+from mlpi.tracking.run_page.files import Files, root_of
 from mlpi.tracking.store import TrackingStore
 
 _IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
@@ -52,18 +53,13 @@ class TrackingService:
 
     def artifacts(self, run: Run, path: str = "") -> list[Artifact]:
         """What lies in a folder of a run's artifacts, folders first. Raises NotReady."""
-        prefix = run.artifact_uri.partition(":/")[2].strip("/")
-        if (
-            not run.artifact_uri.startswith("mlflow-artifacts:")
-            or ".." in PurePosixPath(path).parts
-        ):
+        workspace = self.store.workspace_of(run_id=run.id) or ""
+        try:
+            files = Files(self._mlflow.artifacts(), root_of(run.artifact_uri, workspace))
+            found = files.listed(path)
+        except NotFound:
             return []
-        listed = self._mlflow.artifacts().list_artifacts("/".join(p for p in (prefix, path) if p))
-        found = [
-            Artifact(item.path.removeprefix(prefix).strip("/"), item.is_dir, item.file_size)
-            for item in listed
-        ]
-        return sorted(found, key=lambda item: (not item.is_dir, item.path))
+        return [Artifact(item.path, item.is_dir, item.size_bytes) for item in found]
 
     def search(self, workspace: str | None, words: str) -> list[Hit]:
         """Experiments and runs whose name holds the words."""

@@ -129,11 +129,14 @@ def test_artifacts_are_browsed_and_shown(watch: Watch, work: dict[str, str]) -> 
     picture = page.locator("#artifacts img")
     picture.scroll_into_view_if_needed()
     expect(picture).to_have_js_property("naturalWidth", 1)
-    with page.expect_download() as saved:
-        page.locator("#artifacts li a").click()
-    assert saved.value.suggested_filename == "red & blue.png"
     page.get_by_role("link", name="all files").click()
     expect(page.locator("#artifacts li")).to_have_count(4)
+    page.locator("#artifacts").get_by_role("link", name="plots & more").click()
+    page.locator("#artifacts li a").click()
+    expect(page.locator(".stage img")).to_have_js_property("naturalWidth", 1)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download").click()
+    assert saved.value.suggested_filename == "red & blue.png"
 
 
 def test_a_token_is_revoked_only_after_asking(watch: Watch) -> None:

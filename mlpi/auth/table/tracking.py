@@ -33,6 +33,19 @@ ROWS = rows(
     viewer GET      /tracking/compare
     viewer GET      /tracking/runs/{run_id}
     viewer GET      /tracking/runs/{run_id}/metric
+    viewer GET      /tracking/runs/{run_id}/live
+    viewer GET      /tracking/runs/{run_id}/new
+    viewer GET      /tracking/runs/{run_id}/files
+    viewer GET      /tracking/runs/{run_id}/files.zip
+    viewer POST     /tracking/runs/{run_id}/files/rows   # a worker reads them
+    viewer GET      /tracking/runs/{run_id}/artifact     # sandboxed, as what users uploaded is
+    viewer GET      /tracking/runs/{run_id}/pdf
+    editor POST     /tracking/runs/{run_id}/rename
+    editor POST     /tracking/runs/{run_id}/description
+    editor POST     /tracking/runs/{run_id}/tags
+    editor POST     /tracking/runs/{run_id}/tags/remove
+    owner  POST     /tracking/runs/{run_id}/delete
+    owner  POST     /tracking/runs/{run_id}/restore
 
     # registered models
     viewer GET      /tracking/models
