@@ -10,6 +10,9 @@ from starlette.types import ASGIApp
 from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
+from mlpi.tracking.charts import routes as charts_routes
+from mlpi.tracking.charts.service import ChartsService
+from mlpi.tracking.charts.store import ChartsStore
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.routes import router
@@ -39,7 +42,11 @@ class Tracking:
             SavedViews(house.db, house.audit, house.clock),
         )
         deeds = Deeds(self.mlflow.app, house.db, house.audit)
-        self.routers: Sequence[APIRouter] = (router(self.service, self.runs, deeds),)
+        charts = ChartsService(self.runs, ChartsStore(self._store.engine))
+        self.routers: Sequence[APIRouter] = (
+            router(self.service, self.runs, deeds),
+            charts_routes.router(charts),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:

@@ -28,9 +28,14 @@ ROWS = rows(
     editor POST     /tracking/experiments/{experiment_id}/runs/tag
     owner  POST     /tracking/experiments/{experiment_id}/runs/delete
     owner  POST     /tracking/experiments/{experiment_id}/runs/restore
+    viewer GET      /tracking/experiments/{experiment_id}/charts
 
     # a run, several runs
     viewer GET      /tracking/compare
+    viewer GET      /tracking/charts
+    viewer GET      /tracking/charts/points.json
+    viewer GET      /tracking/charts/values.json
+    viewer GET      /tracking/charts/data.csv
     viewer GET      /tracking/runs/{run_id}
     viewer GET      /tracking/runs/{run_id}/metric
 
