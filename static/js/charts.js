@@ -44,6 +44,7 @@
     const before = drawn.get(figure);
     charts.delete(before);
     before?.end?.();
+    before?.surface?.end();
     const chart = { line: lines, bar, scatter, parallel }[kind](box, readout, data, how());
     figure.querySelector("[data-png]").disabled = !chart;
     if (!chart) {

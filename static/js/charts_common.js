@@ -67,17 +67,19 @@ const mlpiCharts = {};
       ctx.font = "11px system-ui, sans-serif";
       paint(ctx, width, height);
     };
-    new ResizeObserver(() => one.width !== Math.max(box.clientWidth, leastWidth) && one.repaint()).observe(box);
+    const resize = new ResizeObserver(() => one.width !== Math.max(box.clientWidth, leastWidth) && one.repaint());
+    resize.observe(box);
+    one.end = () => resize.disconnect();
     one.repaint();
     return one;
   }
 
-  // Round numbers between two, some four of them.
-  function ticks(from, to, about = 4) {
+  // Round numbers between two, some five of them.
+  function ticks(from, to, about = 5) {
     if (!(to > from)) return [from];
     const raw = (to - from) / about;
     const power = 10 ** Math.floor(Math.log10(raw));
-    const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= raw * 0.999);
+    const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= raw * 0.999);
     const found = [];
     for (let at = Math.ceil(from / step - 1e-9); at * step <= to + step * 1e-9; at += 1) found.push(+(at * step).toPrecision(12));
     return found;

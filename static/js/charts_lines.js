@@ -96,7 +96,7 @@
       const series = chart.focused;
       const index = series == null ? null : plot.cursor.idxs?.[series];
       if (index == null || table[series]?.[index] == null) { readout.textContent = rest(); return; }
-      readout.textContent = `${runs.get(given[series - 1].id).name}: ${figure(table[series][index])} at ${where(table[0][index])}`;
+      readout.textContent = `${figure(table[series][index])} at ${where(table[0][index])} · ${runs.get(given[series - 1].id).name}`;
     }
 
     function faint(plot) {

@@ -97,7 +97,7 @@
     function tell() {
       const line = lines.find((one) => one.run.id === chart.shown);
       if (line) {
-        readout.textContent = `${runs.get(line.run.id).name}: ${texts.map((text, index) => `${text.split(".").slice(1).join(".")} ${figure(line.run.values[index])}`).join(", ")}`;
+        readout.textContent = `${texts.map((text, index) => `${text.split(".").slice(1).join(".")} ${figure(line.run.values[index])}`).join(", ")} · ${runs.get(line.run.id).name}`;
         return;
       }
       const within = lines.filter((one) => one.isIn).length;

@@ -57,7 +57,7 @@
     const thick = given.length > LOW_BARS ? 12 : BAR;
     const chart = { data };
     let spots = [];
-    const words = (run) => `${runs.get(run.id).name}: ${figure(run.values[0])}`;
+    const words = (run) => `${figure(run.values[0])} · ${runs.get(run.id).name}`;
     spots = given.map((run) => ({ id: run.id, words: words(run) }));
 
     function paint(ctx, width, height) {
@@ -163,7 +163,7 @@
         id: run.id,
         x: place(scales[0].part(run.values[along]), 0),
         y: place(scales[1].part(run.values[up]), 1),
-        words: `${runs.get(run.id).name}: ${at.map((index, number) => (index < 0 ? "" : `${names[number]} ${figure(run.values[index])}`)).filter(Boolean).join(", ")}`,
+        words: `${at.map((index, number) => (index < 0 ? "" : `${names[number]} ${figure(run.values[index])}`)).filter(Boolean).join(", ")} · ${runs.get(run.id).name}`,
         run,
       }));
       for (const spot of spots) {
