@@ -13,6 +13,8 @@ from mlpi.house import House
 from mlpi.tracking.charts import routes as charts_routes
 from mlpi.tracking.charts.service import ChartsService
 from mlpi.tracking.charts.store import ChartsStore
+from mlpi.tracking.compared import routes as compared_routes
+from mlpi.tracking.compared.service import FileComparisons
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.routes import router
@@ -46,6 +48,7 @@ class Tracking:
         self.routers: Sequence[APIRouter] = (
             router(self.service, self.runs, deeds),
             charts_routes.router(charts),
+            compared_routes.router(FileComparisons(self.runs, self.mlflow)),
         )
 
     @property

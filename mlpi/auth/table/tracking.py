@@ -22,6 +22,7 @@ ROWS = rows(
     viewer GET      /tracking/experiments/{experiment_id}/columns
     viewer GET      /tracking/experiments/{experiment_id}/keys.json
     viewer GET      /tracking/experiments/{experiment_id}/runs.csv
+    viewer GET      /tracking/experiments/{experiment_id}/runs.parquet
     viewer POST     /tracking/experiments/{experiment_id}/marks   # one's own
     editor POST     /tracking/experiments/{experiment_id}/views
     editor POST     /tracking/experiments/{experiment_id}/views/{view_id}/remove
@@ -32,6 +33,7 @@ ROWS = rows(
 
     # a run, several runs
     viewer GET      /tracking/compare
+    viewer GET      /tracking/compare/files
     viewer GET      /tracking/charts
     viewer GET      /tracking/charts/points.json
     viewer GET      /tracking/charts/values.json
