@@ -62,7 +62,8 @@ def _written(
             stderr=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        assert process.stdin and process.stdout and process.stderr
+        assert process.stdout is not None
+        assert process.stderr is not None
         feeder = threading.Thread(
             target=_feed, args=(process, columns, batches, wrong), name="parquet", daemon=True
         )
@@ -82,12 +83,12 @@ def _written(
         if process is not None:
             process.kill()
             process.wait()
-        if feeder is not None:
-            feeder.join()
-        for pipe in (process.stdin, process.stdout, process.stderr) if process else ():
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+            if feeder is not None:
+                feeder.join()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        pipe.close()
         _slots.release()
 
 
@@ -97,7 +98,7 @@ def _feed(
     batches: Iterable[list[RunRow]],
     wrong: list[BaseException],
 ) -> None:
-    assert process.stdin
+    assert process.stdin is not None
     heads = [[name, "time" if name.endswith("_time") else "text"] for name in OWN]
     heads += [[column.text, "number" if column.is_metric else "text"] for column in columns]
     try:
