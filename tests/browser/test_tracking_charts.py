@@ -294,14 +294,9 @@ def test_bars_scatter_and_parallel(watch: Watch, big: str) -> None:
     kept = parallel.locator(".readout").inner_text().split("·")[0]
     page.reload()
     expect(parallel.locator(".readout")).to_contain_text(kept)
-    box = parallel.locator("canvas").bounding_box()
-    assert box is not None
     # Dragged over the whole of its first axis, all runs are in the range.
-    page.mouse.move(box["x"] + 52, box["y"] + 47)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 52, box["y"] + 200)
-    page.mouse.move(box["x"] + 52, box["y"] + 418)
-    page.mouse.up()
+    canvas = parallel.locator("canvas")
+    canvas.drag_to(canvas, source_position={"x": 52, "y": 47}, target_position={"x": 52, "y": 418})
     expect(parallel.locator(".readout")).to_contain_text("5 of 5 runs")
 
 
