@@ -26,7 +26,11 @@
       return part != null && part >= range[0] - 1e-9 && part <= range[1] + 1e-9;
     });
     const height = (part) => HEIGHT - 14 - part * (HEIGHT - 14 - TOP);
-    const part = (y) => Math.min(1, Math.max(0, (HEIGHT - 14 - y) / (HEIGHT - 14 - TOP)));
+    // Close to an end means the end: nobody meets it to the pixel.
+    const part = (y) => {
+      const at = (HEIGHT - 14 - y) / (HEIGHT - 14 - TOP);
+      return at > 0.98 ? 1 : at < 0.02 ? 0 : at;
+    };
 
     function paint(ctx, width) {
       const gap = (width - 2 * 52) / Math.max(1, texts.length - 1);
