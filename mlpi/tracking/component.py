@@ -11,6 +11,11 @@ from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
+from mlpi.tracking.charts import routes as charts_routes
+from mlpi.tracking.charts.service import ChartsService
+from mlpi.tracking.charts.store import ChartsStore
+from mlpi.tracking.compared import routes as compared_routes
+from mlpi.tracking.compared.service import FileComparisons
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.prompts import routes as prompts_routes
@@ -63,6 +68,8 @@ class Tracking:
             registry_routes.router(self.registry, RegistryDeeds(deeds)),
             prompts_routes.router(self.service, self._prompts, PromptDeeds(deeds)),
             traces_routes.router(traces),
+            charts_routes.router(ChartsService(self.runs, ChartsStore(self._store.engine))),
+            compared_routes.router(FileComparisons(self.runs, self.mlflow)),
         )
 
     @property

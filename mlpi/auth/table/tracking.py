@@ -22,15 +22,22 @@ ROWS = rows(
     viewer GET      /tracking/experiments/{experiment_id}/columns
     viewer GET      /tracking/experiments/{experiment_id}/keys.json
     viewer GET      /tracking/experiments/{experiment_id}/runs.csv
+    viewer GET      /tracking/experiments/{experiment_id}/runs.parquet
     viewer POST     /tracking/experiments/{experiment_id}/marks   # one's own
     editor POST     /tracking/experiments/{experiment_id}/views
     editor POST     /tracking/experiments/{experiment_id}/views/{view_id}/remove
     editor POST     /tracking/experiments/{experiment_id}/runs/tag
     owner  POST     /tracking/experiments/{experiment_id}/runs/delete
     owner  POST     /tracking/experiments/{experiment_id}/runs/restore
+    viewer GET      /tracking/experiments/{experiment_id}/charts
 
     # a run, several runs
     viewer GET      /tracking/compare
+    viewer GET      /tracking/compare/files
+    viewer GET      /tracking/charts
+    viewer GET      /tracking/charts/points.json
+    viewer GET      /tracking/charts/values.json
+    viewer GET      /tracking/charts/data.csv
     viewer GET      /tracking/runs/{run_id}
     viewer GET      /tracking/runs/{run_id}/metric
     viewer GET      /tracking/runs/{run_id}/live

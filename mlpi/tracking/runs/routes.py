@@ -104,6 +104,16 @@ def router(service: RunsService, elsewhere: Elsewhere) -> APIRouter:
             lines, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}
         )
 
+    @pages.get(BASE + "/runs.parquet")
+    def parquet(request: Request, experiment_id: str) -> Response:
+        chunks = service.parquet(principal_of(request), experiment_id, View.of(query_of(request)))
+        name = f'attachment; filename="experiment-{experiment_id}-runs.parquet"'
+        return StreamingResponse(
+            chunks,
+            media_type="application/vnd.apache.parquet",
+            headers={"Content-Disposition": name},
+        )
+
     @pages.get("/tracking/compare")
     def compare(
         request: Request,
