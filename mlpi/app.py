@@ -72,4 +72,4 @@ def create_app(house: House, setup_key: SetupKey | None = None) -> ASGIApp:
 
 def _components(house: House) -> list[Component]:
     jobs = JobsRoom(house)
-    return [Tracking(house), Checks(house, jobs), jobs]
+    return [Tracking(house, jobs), Checks(house, jobs), jobs]

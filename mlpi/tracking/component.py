@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.routes import router
@@ -18,6 +19,10 @@ from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.runs.store import RunsStore
 from mlpi.tracking.service import TrackingService
 from mlpi.tracking.store import TrackingStore
+from mlpi.tracking.trash import routes as trash_routes
+from mlpi.tracking.trash.retention import Retention
+from mlpi.tracking.trash.service import Trash
+from mlpi.tracking.trash.store import TrashStore
 from mlpi.tracking.ui import MlflowUi
 
 
@@ -27,7 +32,7 @@ class Tracking:
     name = "tracking"
     links: Sequence[Link] = (Link("Tracking", "/tracking", "tracking"),)
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, room: JobsRoom) -> None:
         settings = house.settings
         self.mlflow = MlflowApp(settings, house.identity, house.workspaces)
         self._ui = MlflowUi(settings.home / "cache" / "assets")
@@ -39,7 +44,21 @@ class Tracking:
             SavedViews(house.db, house.audit, house.clock),
         )
         deeds = Deeds(self.mlflow.app, house.db, house.audit)
-        self.routers: Sequence[APIRouter] = (router(self.service, self.runs, deeds),)
+        self.trash = Trash(
+            self.service,
+            TrashStore(self._store.engine),
+            self.mlflow.artifacts,
+            room.jobs,
+            house.audit,
+            house.clock,
+            settings,
+        )
+        room.kinds.add(self.trash.kind)
+        self._retention = Retention(self.trash.empty_old)
+        self.routers: Sequence[APIRouter] = (
+            router(self.service, self.runs, deeds),
+            trash_routes.router(self.trash, deeds),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
@@ -51,8 +70,11 @@ class Tracking:
 
     async def start(self) -> None:
         self.mlflow.start()
+        if self.trash.days is not None:
+            self._retention.start(self.service.is_prepared)
 
     async def stop(self) -> None:
+        await self._retention.stop()
         await self.mlflow.stop()
         self._store.close()
 

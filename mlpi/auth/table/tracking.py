@@ -34,6 +34,13 @@ ROWS = rows(
     viewer GET      /tracking/runs/{run_id}
     viewer GET      /tracking/runs/{run_id}/metric
 
+    # the trash
+    viewer GET      /tracking/trash
+    viewer GET      /tracking/trash/sizes
+    owner  POST     /tracking/trash/ask
+    owner  POST     /tracking/trash/purge
+    owner  POST     /tracking/trash/restore
+
     # registered models
     viewer GET      /tracking/models
     """,
