@@ -71,7 +71,7 @@ class Tracking:
     async def start(self) -> None:
         self.mlflow.start()
         if self.trash.days is not None:
-            self._retention.start(self.service.is_prepared)
+            self._retention.start()
 
     async def stop(self) -> None:
         await self._retention.stop()

@@ -17,12 +17,11 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, insert, literal, select, text, update
 
-from mlpi.tracking.models import experiments
 from mlpi.tracking.purge import Purge
 from mlpi.tracking.trash import store
 from mlpi.tracking.trash.files import folder_size, own_path
 from mlpi.tracking.trash.records import Choice, Place
-from mlpi.tracking.trash.store import PURGE_TAG, logged_models, marks, places, run_tags, runs
+from mlpi.tracking.trash.store import PURGE_TAG, experiments, logged_models, marks, run_tags, runs
 
 BATCH = 200
 # Rows of histories in one transaction: nobody who logs meanwhile waits for longer than it takes.
@@ -118,11 +117,9 @@ class Collector:
 
     def _collect_experiments(self, tell: Tell) -> None:
         query = (
-            select(experiments.c.experiment_id, experiments.c.name, places.c.artifact_location)
+            select(experiments.c.experiment_id, experiments.c.name, experiments.c.artifact_location)
             .select_from(
-                experiments.join(
-                    places, places.c.experiment_id == experiments.c.experiment_id
-                ).join(marks, marks.c.experiment_id == experiments.c.experiment_id)
+                experiments.join(marks, marks.c.experiment_id == experiments.c.experiment_id)
             )
             .where(store.is_leaving_experiment(self._workspace))
         )

@@ -11,20 +11,20 @@ import anyio.to_thread
 
 log = logging.getLogger(__name__)
 
+SOON_S = 5
 EVERY_S = 3600  # what is due is asked for hourly, and at most one job a day comes of it
 
 
 class Retention:
-    """Calls `empty` now and then. It does nothing while nothing is set."""
+    """Calls `empty` now and then; it answers None as long as there are no tables yet."""
 
-    def __init__(self, empty: Callable[[], object], every_s: float = EVERY_S) -> None:
+    def __init__(self, empty: Callable[[], object | None], every_s: float = EVERY_S) -> None:
         self._empty = empty
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, ready: Callable[[], bool]) -> None:
-        """Begin. ready: asked until MLflow's tables are there to be read."""
-        self._task = asyncio.create_task(self._go_on(ready))
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._go_on())
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -32,13 +32,12 @@ class Retention:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _go_on(self, ready: Callable[[], bool]) -> None:
+    async def _go_on(self) -> None:
         while True:
-            while not ready():
-                await asyncio.sleep(min(5.0, self._every_s))
+            done: object | None = ()
             try:
-                await anyio.to_thread.run_sync(self._empty)
+                done = await anyio.to_thread.run_sync(self._empty)
             except Exception:
                 # A full disk, a database that is gone: tried again in an hour.
                 log.exception("trash not emptied", extra={"action": "retention_failed"})
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(SOON_S if done is None else self._every_s)

@@ -167,10 +167,15 @@ class Trash:
         wish = Wish(PURGE_JOB, workspace, {"choice": choice.params(), "actor": actor.name})
         return self._jobs.enqueue(wish, actor=actor)
 
-    def empty_old(self) -> list[Job]:
-        """Have removed what has lain long enough, in every workspace, at most once a day."""
-        if self.days is None or not self._tracking.is_prepared():
+    def empty_old(self) -> list[Job] | None:
+        """Have removed what has lain long enough, in every workspace, at most once a day.
+
+        None before there are tables.
+        """
+        if self.days is None:
             return []
+        if not self._tracking.is_prepared():
+            return None
         now = self._clock()
         until_ms = _ms(now - timedelta(days=self.days))
         choice = Choice(until_ms=until_ms)

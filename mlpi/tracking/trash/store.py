@@ -8,11 +8,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, case, column, exists, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Engine,
+    String,
+    TableClause,
+    and_,
+    case,
+    column,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy import table as table_of
 
 from mlpi.errors import Invalid
-from mlpi.tracking.models import experiments, metrics
+from mlpi.tracking.models import metrics
 from mlpi.tracking.trash.records import Binned, Choice, Place, Stakes, Tally
 
 PAGE = 100
@@ -24,25 +38,31 @@ NAMES = 20
 PURGE_TAG = "mlpi.purge"
 NOWHERE = "purge:"  # begins the name of a workspace that nobody can make
 
-runs = table_of(
-    "runs",
-    *(column(name) for name in ("run_uuid", "name", "experiment_id", "lifecycle_stage")),
-    *(column(name) for name in ("deleted_time", "artifact_uri")),
+
+def _table(name: str, words: str, numbers: str = "") -> TableClause:
+    return table_of(
+        name,
+        *(column(one, String) for one in words.split()),
+        *(column(one, BigInteger) for one in numbers.split()),
+    )
+
+
+experiments = _table(
+    "experiments",
+    "name workspace lifecycle_stage artifact_location",
+    "experiment_id last_update_time",
 )
-logged_models = table_of(
+runs = _table("runs", "run_uuid name lifecycle_stage artifact_uri", "experiment_id deleted_time")
+logged_models = _table(
     "logged_models",
-    *(column(name) for name in ("model_id", "name", "experiment_id", "lifecycle_stage")),
-    *(column(name) for name in ("artifact_location", "last_updated_timestamp_ms")),
+    "model_id name lifecycle_stage artifact_location",
+    "experiment_id last_updated_timestamp_ms",
 )
-places = table_of("experiments", column("experiment_id"), column("artifact_location"))
-run_tags = table_of("tags", *(column(name) for name in ("run_uuid", "key", "value")))
-marks = table_of("experiment_tags", *(column(name) for name in ("experiment_id", "key", "value")))
-sources = table_of(
-    "model_versions",
-    *(column(name) for name in ("workspace", "name", "version", "run_id", "source")),
-)
+run_tags = _table("tags", "run_uuid key value")
+marks = _table("experiment_tags", "key value", "experiment_id")
+sources = _table("model_versions", "workspace name run_id source", "version")
 # A contract test holds these against MLflow's own models.
-ALL = (runs, logged_models, places, run_tags, marks, sources)
+ALL = (experiments, runs, logged_models, run_tags, marks, sources)
 
 
 def chosen_runs(workspace: str, choice: Choice) -> ColumnElement[bool]:
@@ -152,7 +172,13 @@ class TrashStore:
                 )
                 .where(is_leaving_experiment(workspace)),
             )
-            return Tally(*found, removing=sum(db.scalar(one) or 0 for one in leaving))
+            binned_count, run_count, model_count = found
+            return Tally(
+                binned_count,
+                run_count,
+                model_count,
+                removing=sum(db.scalar(one) or 0 for one in leaving),
+            )
 
     def experiments(self, workspace: str) -> list[Binned]:
         """Deleted experiments, last deleted first, with the number of their runs."""
@@ -161,21 +187,19 @@ class TrashStore:
                 experiments.c.experiment_id,
                 experiments.c.name,
                 experiments.c.last_update_time,
-                places.c.artifact_location,
+                experiments.c.artifact_location,
                 func.count(runs.c.run_uuid),
                 func.count(case((runs.c.lifecycle_stage == "active", 1))),
             )
             .select_from(
-                experiments.join(
-                    places, places.c.experiment_id == experiments.c.experiment_id
-                ).outerjoin(runs, runs.c.experiment_id == experiments.c.experiment_id)
+                experiments.outerjoin(runs, runs.c.experiment_id == experiments.c.experiment_id)
             )
             .where(experiments.c.workspace == workspace, experiments.c.lifecycle_stage == "deleted")
             .group_by(
                 experiments.c.experiment_id,
                 experiments.c.name,
                 experiments.c.last_update_time,
-                places.c.artifact_location,
+                experiments.c.artifact_location,
             )
             .order_by(experiments.c.last_update_time.desc(), experiments.c.experiment_id)
             .limit(MAX_EXPERIMENTS)
@@ -308,10 +332,8 @@ class TrashStore:
         """Where the files of a choice lie, at most so many places of each kind."""
         gone, single, models = self._conditions(workspace, choice)
         with self._engine.connect() as db:
-            whole = select(experiments.c.experiment_id, places.c.artifact_location).join(
-                places, places.c.experiment_id == experiments.c.experiment_id
-            )
-            found = [
+            whole = select(experiments.c.experiment_id, experiments.c.artifact_location)
+            return [
                 Place(kind, str(id_), uri or "")
                 for kind, query in (
                     ("experiment", whole.where(gone)),
@@ -325,7 +347,6 @@ class TrashStore:
                 )
                 for id_, uri in db.execute(query.limit(limit))
             ]
-        return found
 
     def workspaces_due(self, until_ms: int) -> list[str]:
         """Workspaces with something in the trash that was deleted up to then."""
