@@ -19,6 +19,8 @@ from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.runs.store import RunsStore
 from mlpi.tracking.service import TrackingService
 from mlpi.tracking.store import TrackingStore
+from mlpi.tracking.transfer import lease_routes
+from mlpi.tracking.transfer.lease import Leases
 from mlpi.tracking.trash import routes as trash_routes
 from mlpi.tracking.trash.retention import Retention
 from mlpi.tracking.trash.service import Trash
@@ -58,6 +60,7 @@ class Tracking:
         self.routers: Sequence[APIRouter] = (
             router(self.service, self.runs, deeds),
             trash_routes.router(self.trash, deeds),
+            lease_routes.router(Leases(house.clock)),
         )
 
     @property

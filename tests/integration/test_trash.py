@@ -263,7 +263,7 @@ def test_the_question_says_what_goes_and_only_that_goes(lab: Lab) -> None:
     trail.close()
     db = sqlite3.connect(lab.service.home / "mlpi.db")
     (target,) = db.execute(
-        "SELECT target FROM audit_entries WHERE action = 'trash_purged' AND target LIKE ?",
+        "SELECT target FROM audit WHERE action = 'trash_purged' AND target LIKE ?",
         (f"%{first}%",),
     ).fetchone()
     db.close()

@@ -34,6 +34,10 @@ ROWS = rows(
     viewer GET      /tracking/runs/{run_id}
     viewer GET      /tracking/runs/{run_id}/metric
 
+    # one import at a time
+    editor PUT      /api/mlpi/tracking/import-lease
+    editor DELETE   /api/mlpi/tracking/import-lease
+
     # the trash
     viewer GET      /tracking/trash
     viewer GET      /tracking/trash/sizes
