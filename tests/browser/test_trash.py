@@ -62,7 +62,7 @@ def test_some_come_back_and_the_rest_goes_for_good(watch: Watch, big: int) -> No
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_text("Being removed for good")).to_have_count(0, timeout=90_000)
     expect(page.get_by_text("trash-5000")).to_have_count(0)
-    page.goto(f"{page.url.split('/tracking')[0]}/tracking/experiments/{big}?workspace=lab")
+    page.goto(f"{page.url.split('/tracking')[0]}/tracking/experiments/{big}?workspace=lab&flat=1")
     expect(page.locator("#runs tbody tr .ran a.t")).to_have_count(2)
 
 

@@ -36,9 +36,11 @@ def move_in(
         access.require_writing(target.uri)
         if source.startswith("http") and ends.without_password(source) == target.uri:
             raise EndUnusable(f"{target.uri} is both the source and the target.")
-        with ends.opened_source(source, access, theirs) as opened:
-            with Holding(target.uri, ours.headers(), opened.name):
-                Move(opened, target, IMPORT, report, names, with_artifacts).run()
+        with (
+            ends.opened_source(source, access, theirs) as opened,
+            Holding(target.uri, ours.headers(), opened.name),
+        ):
+            Move(opened, target, IMPORT, report, names, with_artifacts).run()
     return not report.troubles
 
 
