@@ -36,6 +36,12 @@ from mlpi.tracking.store import TrackingStore
 from mlpi.tracking.traces import routes as traces_routes
 from mlpi.tracking.traces.service import TracesService
 from mlpi.tracking.traces.store import TracesStore
+from mlpi.tracking.transfer import lease_routes
+from mlpi.tracking.transfer.lease import Leases
+from mlpi.tracking.trash import routes as trash_routes
+from mlpi.tracking.trash.retention import Retention
+from mlpi.tracking.trash.service import Trash
+from mlpi.tracking.trash.store import TrashStore
 from mlpi.tracking.ui import MlflowUi
 
 
@@ -63,6 +69,17 @@ class Tracking:
         run_page = RunPage(self.service, self.mlflow)
         rows = ParquetRows(room.jobs, run_page)
         room.kinds.add(rows.kind())
+        self.trash = Trash(
+            self.service,
+            TrashStore(self._store.engine),
+            self.mlflow.artifacts,
+            room.jobs,
+            house.audit,
+            house.clock,
+            settings,
+        )
+        room.kinds.add(self.trash.kind)
+        self._retention = Retention(self.trash.empty_old)
         self.routers: Sequence[APIRouter] = (
             router(self.service, self.runs, deeds, run_page, rows),
             registry_routes.router(self.registry, RegistryDeeds(deeds)),
@@ -70,6 +87,8 @@ class Tracking:
             traces_routes.router(traces),
             charts_routes.router(ChartsService(self.runs, ChartsStore(self._store.engine))),
             compared_routes.router(FileComparisons(self.runs, self.mlflow)),
+            trash_routes.router(self.trash, deeds),
+            lease_routes.router(Leases(house.clock)),
         )
 
     @property
@@ -82,8 +101,11 @@ class Tracking:
 
     async def start(self) -> None:
         self.mlflow.start()
+        if self.trash.days is not None:
+            self._retention.start()
 
     async def stop(self) -> None:
+        await self._retention.stop()
         await self.mlflow.stop()
         self._store.close()
 

@@ -39,8 +39,10 @@ IS_MODEL = ~exists().where(
     registered_model_tags.c.name == registered_models.c.name,
     registered_model_tags.c.key == "mlflow.prompt.is_prompt",
 )
-# What people tag, as opposed to what MLflow and its UI keep in tags.
-_IS_OWN_TAG = ~experiment_tags.c.key.startswith("mlflow.")
+# What people tag, as opposed to what MLflow, its UI and mlpi (demo, imports) keep in tags.
+_IS_OWN_TAG = ~(
+    experiment_tags.c.key.startswith("mlflow.") | experiment_tags.c.key.startswith("mlpi.")
+)
 
 
 class TrackingStore:

@@ -433,6 +433,28 @@ def test_only_the_named_experiment_and_into_one_that_exists(
     assert "has no experiment nope. It has: Default, unwanted, wanted." in nope.stderr
 
 
+def test_a_second_import_is_refused_while_the_first_one_goes(
+    service: Service, here: MlflowClient, tmp_path: Path
+) -> None:
+    given = simple(tmp_path / "old", "leased", 1)
+    lease = {"holder": "the-first-import", "source": "elsewhere/mlruns"}
+    with service.client(service.token("ana", "lab")) as client:
+        path = "/api/mlpi/tracking/import-lease"
+        assert client.put(path, json=lease).status_code == 204
+        done = transfer(service, "import", given)
+        assert done.returncode == 2
+        told = "Another import into lab is running: from elsewhere/mlruns by ana, begun "
+        assert told in done.stderr
+        assert here.get_experiment_by_name("leased") is None
+        assert client.request("DELETE", path, json=lease).status_code == 204
+        done = transfer(service, "import", given)
+        assert done.returncode == 0, done.stderr
+        # It gave the lease back: nobody waits for it to run out.
+        assert client.put(path, json=lease).status_code == 204
+        assert client.request("DELETE", path, json=lease).status_code == 204
+    assert len(runs_of(here, "leased")) == 1
+
+
 def test_what_cannot_work_is_one_line(service: Service, tmp_path: Path) -> None:
     given = simple(tmp_path / "old", "refused", 1)
     (tmp_path / "note.db").write_text("nothing")

@@ -54,6 +54,17 @@ ROWS = rows(
     owner  POST     /tracking/runs/{run_id}/delete
     owner  POST     /tracking/runs/{run_id}/restore
 
+    # one import at a time
+    editor PUT      /api/mlpi/tracking/import-lease
+    editor DELETE   /api/mlpi/tracking/import-lease
+
+    # the trash
+    viewer GET      /tracking/trash
+    viewer GET      /tracking/trash/sizes
+    owner  POST     /tracking/trash/ask
+    owner  POST     /tracking/trash/purge
+    owner  POST     /tracking/trash/restore
+
     # registered models
     viewer GET      /tracking/models
     editor POST     /tracking/models
