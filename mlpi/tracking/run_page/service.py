@@ -13,8 +13,8 @@ from mlpi.tracking.run_page.records import LoggedModel, Spark
 from mlpi.tracking.run_page.store import RunPageStore
 from mlpi.tracking.service import TrackingService, plain_first
 
-# What a page draws small curves of, again every few seconds while the run goes on: reading this many
-# points takes 0.2 s.
+# What a page draws small curves of, again every few seconds while the run goes on: reading this
+# many points takes 0.2 s.
 SPARK_POINTS = 60_000
 SPARK_METRICS = 300
 MOST_SHOWN = 400  # items of a folder in the tree
