@@ -135,7 +135,7 @@ def test_viewers_show_what_the_files_hold(watch: Watch, run_id: str) -> None:
     viewer.get_by_role("link", name="Next").click()
     expect(viewer).to_contain_text("rows 101 to 150, the last")
     tree.get_by_role("link", name="beep.wav").click()
-    page.wait_for_function("document.querySelector('audio')?.duration === 1")
+    expect(viewer.locator("audio")).to_have_js_property("duration", 1)
     tree.get_by_role("link", name="MLmodel").click()
     expect(viewer.get_by_role("heading", name="python_function")).to_be_visible()
     with page.expect_download() as saved:
