@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from mlpi.tracking.prompts import template
-from mlpi.tracking.prompts.models import TEXT, TYPE, Version
+from mlpi.tracking.prompts.records import TEXT, TYPE, Version
 from mlpi.tracking.traces import artifact, body
 from mlpi.tracking.traces.body import MAX_NODES, MAX_TEXT, Node
-from mlpi.tracking.traces.models import Span
+from mlpi.tracking.traces.records import Span
 from mlpi.tracking.traces.tree import MAX_DEPTH, WIDTH, grown
 
 

@@ -13,7 +13,6 @@ from sqlalchemy.engine import Engine
 from mlpi.db import open_engine
 from mlpi.errors import NotFound
 from mlpi.tracking import models
-from mlpi.tracking.run_page import models as more
 from mlpi.tracking.run_page.files import Files, clean_path, root_of
 from mlpi.tracking.run_page.records import Origin, columns_of, source_of
 from mlpi.tracking.run_page.service import MOST_SHOWN, tree
@@ -21,7 +20,6 @@ from mlpi.tracking.run_page.store import SPARK_POINTS, RunPageStore
 from mlpi.tracking.run_page.tables import LINE_BYTES, PAGE_ROWS, csv_page
 from mlpi.web.markdown import MAX_CHARS, rendered
 from tests.postgres import Postgres
-from tests.unit.test_contracts import mlflow_facts
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -33,7 +31,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         url = server.new_database()
     made = open_engine(url)
     with made.begin() as db:
-        for table in (models.metrics, models.inputs, models.input_tags, *more.ALL):
+        for table in models.ALL:
             table.create(db)
     yield made
     made.dispose()
@@ -54,13 +52,6 @@ def put_metrics(engine: Engine, key: str, values: list[float], run: str = "r") -
     ]
     with engine.begin() as db:
         db.execute(models.metrics.insert(), rows)
-
-
-def test_the_columns_the_run_page_reads_are_mlflows() -> None:
-    theirs = mlflow_facts()["columns"]
-    for table in more.ALL:
-        missing = {column.name for column in table.columns} - set(theirs.get(table.name, ()))
-        assert not missing, f"MLflow's table {table.name} has no {missing} any more"
 
 
 def test_small_curves_of_all_metrics_come_from_one_query(engine: Engine) -> None:

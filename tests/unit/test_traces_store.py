@@ -14,16 +14,14 @@ from sqlalchemy import Engine, event, insert, text
 from mlpi.db import open_engine
 from mlpi.errors import Invalid, NotFound
 from mlpi.tracking import models
-from mlpi.tracking.prompts import models as prompts
+from mlpi.tracking.prompts.records import DELETED, IS_PROMPT, TEXT
 from mlpi.tracking.prompts.store import PAGE as PROMPTS_PAGE
 from mlpi.tracking.prompts.store import PromptStore
 from mlpi.tracking.runs.view import write_cursor
-from mlpi.tracking.traces import models as traced
-from mlpi.tracking.traces.models import SOURCE_RUN
+from mlpi.tracking.traces.records import SOURCE_RUN
 from mlpi.tracking.traces.store import CHUNK, MAX_SPANS, TracesStore
 from mlpi.tracking.traces.tree import grown
 from mlpi.tracking.traces.view import PAGE, View
-from tests.facts import mlflow_facts
 
 OURS = View(experiment=1)
 
@@ -56,15 +54,15 @@ class Made:
             }
             for number in range(count)
         ]
-        self.put(traced.traces, *rows)
+        self.put(models.traces, *rows)
         ids = [row["request_id"] for row in rows]
-        self.put(traced.trace_tags, *({"request_id": i, "key": "k", "value": "v"} for i in ids))
+        self.put(models.trace_tags, *({"request_id": i, "key": "k", "value": "v"} for i in ids))
         self.put(
-            traced.trace_metadata,
+            models.trace_metadata,
             *({"request_id": i, "key": SOURCE_RUN, "value": f"run-{i[-1]}"} for i in ids),
         )
         self.put(
-            traced.assessments,
+            models.assessments,
             *(
                 {
                     "assessment_id": f"a-{i}",
@@ -83,12 +81,12 @@ class Made:
     def prompt(self, name: str, versions: int = 1, workspace: str = "lab") -> None:
         at = {"workspace": workspace, "name": name}
         self.put(models.registered_models, {**at, "last_updated_time": 1000})
-        self.put(models.registered_model_tags, {**at, "key": prompts.IS_PROMPT, "value": "true"})
+        self.put(models.registered_model_tags, {**at, "key": IS_PROMPT, "value": "true"})
         for number in range(1, versions + 1):
-            self.put(prompts.versions, {**at, "version": number, "creation_time": 1})
+            self.put(models.model_versions, {**at, "version": number, "creation_time": 1})
             self.put(
-                prompts.version_tags,
-                {**at, "version": number, "key": prompts.TEXT, "value": f"text {number}"},
+                models.model_version_tags,
+                {**at, "version": number, "key": TEXT, "value": f"text {number}"},
             )
 
     @contextmanager
@@ -111,10 +109,8 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
     else:
         url = f"sqlite:///{tmp_path / 'mlflow.db'}"
     engine = open_engine(url)
-    # model_versions stands in both files, each with the columns it needs.
-    tables = {table.name: table for table in (*models.ALL, *prompts.ALL, *traced.ALL)}
     with engine.begin() as db:
-        for table in tables.values():
+        for table in models.ALL:
             table.create(db)
         # As MLflow has it.
         db.execute(text("CREATE INDEX by_time ON trace_info (experiment_id, timestamp_ms)"))
@@ -123,13 +119,6 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
             db.execute(insert(models.experiments).values(**values, lifecycle_stage="active"))
     yield Made(engine)
     engine.dispose()
-
-
-def test_the_columns_these_pages_read_are_mlflows() -> None:
-    theirs = mlflow_facts()["columns"]
-    for table in (*prompts.ALL, *traced.ALL):
-        missing = {column.name for column in table.columns} - set(theirs.get(table.name, ()))
-        assert not missing, f"MLflow's table {table.name} has no {missing} any more"
 
 
 @pytest.mark.parametrize("each_ms", [0, 1])
@@ -155,7 +144,7 @@ def test_downloads_go_on_behind_a_chunk(made: Made) -> None:
 def test_filters_narrow(made: Made) -> None:
     made.trace(30)
     link = {"source_type": "trace", "destination_type": "run", "destination_id": "late"}
-    made.put(traced.links, {**link, "source_id": "t1-000004"})
+    made.put(models.associations, {**link, "source_id": "t1-000004"})
 
     def ids(**changes: Any) -> list[int]:
         return [int(trace.id[-3:]) for trace in made.traces.page(OURS.with_(**changes))]
@@ -222,7 +211,7 @@ def test_a_strange_page_marker_is_refused(made: Made, after: str) -> None:
 
 def test_of_very_many_spans_the_first_are_read_and_all_counted(made: Made) -> None:
     made.put(
-        traced.spans,
+        models.spans,
         *(
             {
                 "trace_id": "t",
@@ -245,7 +234,7 @@ def test_of_very_many_spans_the_first_are_read_and_all_counted(made: Made) -> No
 def test_a_long_span_is_cut_by_the_database(made: Made) -> None:
     content = json.dumps({"a": "b" * 1000})
     row = {"trace_id": "t", "span_id": "s", "status": "OK", "start_time_unix_nano": 1}
-    made.put(traced.spans, {**row, "content": content})
+    made.put(models.spans, {**row, "content": content})
     assert made.traces.content("t", "s", 100) == (content[:100], len(content))
     assert made.traces.content("t", "x", 100) is None
 
@@ -292,9 +281,9 @@ def test_a_deleted_version_is_gone_and_a_model_is_no_prompt(made: Made) -> None:
     made.prompt("p", 3)
     with made.engine.begin() as db:
         db.execute(
-            prompts.versions.update()
-            .where(prompts.versions.c.version == 3)
-            .values(current_stage=prompts.DELETED)
+            models.model_versions.update()
+            .where(models.model_versions.c.version == 3)
+            .values(current_stage=DELETED)
         )
     assert made.prompts.prompt("lab", "p").latest == 2
     assert [one.number for one in made.prompts.versions("lab", "p")] == [2, 1]

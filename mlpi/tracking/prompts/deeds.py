@@ -6,7 +6,7 @@ from mlpi.auth.audit import Actor
 from mlpi.errors import Invalid, MlpiError
 from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.prompts.draft import Draft, checked_name
-from mlpi.tracking.prompts.models import IS_PROMPT, is_own
+from mlpi.tracking.prompts.records import IS_PROMPT, is_own
 
 _SOURCE = "dummy-source"  # MLflow demands one, and takes no other for a prompt
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpi.errors import Invalid
-from mlpi.tracking.prompts.models import (
+from mlpi.tracking.prompts.records import (
     IS_PROMPT,
     MODEL_CONFIG,
     RESPONSE_FORMAT,

@@ -13,7 +13,7 @@ from mlpi.errors import MlpiError
 from mlpi.tracking.prompts import deed_routes, template
 from mlpi.tracking.prompts.deeds import PromptDeeds
 from mlpi.tracking.prompts.draft import ROLES, Draft, messages_of
-from mlpi.tracking.prompts.models import Message
+from mlpi.tracking.prompts.records import Message
 from mlpi.tracking.prompts.store import PromptStore
 from mlpi.tracking.service import TrackingService
 from mlpi.web.render import here, principal_of, render, wants_part, workspace_of

@@ -8,20 +8,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, exists, func, select
 
 from mlpi.errors import NotFound
-from mlpi.tracking.models import model_aliases, registered_model_tags, registered_models
-from mlpi.tracking.prompts.models import (
+from mlpi.tracking.models import (
+    model_aliases,
+    model_versions,
+    registered_model_tags,
+    registered_models,
+)
+from mlpi.tracking.models import model_version_tags as version_tags
+from mlpi.tracking.prompts.records import (
     DELETED,
     IS_PROMPT,
     Prompt,
     Version,
     is_own,
-    version_tags,
-    versions,
 )
 
 PAGE = 100
 MAX_VERSIONS = 300  # of one prompt, the newest
-_IS_KEPT = func.coalesce(versions.c.current_stage, "") != DELETED
+_IS_KEPT = func.coalesce(model_versions.c.current_stage, "") != DELETED
 
 
 class PromptStore:
@@ -49,9 +53,13 @@ class PromptStore:
             rows = db.execute(query).all()
             names = [row.name for row in rows[:PAGE]]
             counted = (
-                select(versions.c.name, func.max(versions.c.version), func.count())
-                .where(versions.c.workspace == workspace, versions.c.name.in_(names), _IS_KEPT)
-                .group_by(versions.c.name)
+                select(model_versions.c.name, func.max(model_versions.c.version), func.count())
+                .where(
+                    model_versions.c.workspace == workspace,
+                    model_versions.c.name.in_(names),
+                    _IS_KEPT,
+                )
+                .group_by(model_versions.c.name)
             )
             counts = {name: (latest, count) for name, latest, count in db.execute(counted)}
             found = {
@@ -81,8 +89,8 @@ class PromptStore:
             registered_models.c.name == name,
             _is_prompt(),
         )
-        counted = select(func.max(versions.c.version), func.count()).where(
-            versions.c.workspace == workspace, versions.c.name == name, _IS_KEPT
+        counted = select(func.max(model_versions.c.version), func.count()).where(
+            model_versions.c.workspace == workspace, model_versions.c.name == name, _IS_KEPT
         )
         named = (model_aliases.c.workspace == workspace) & (model_aliases.c.name == name)
         tagged = (registered_model_tags.c.workspace == workspace) & (
@@ -107,9 +115,9 @@ class PromptStore:
     def versions(self, workspace: str, name: str) -> list[Version]:
         """The newest versions of a prompt without their templates, newest first."""
         query = (
-            select(versions)
-            .where(versions.c.workspace == workspace, versions.c.name == name, _IS_KEPT)
-            .order_by(versions.c.version.desc())
+            select(model_versions)
+            .where(model_versions.c.workspace == workspace, model_versions.c.name == name, _IS_KEPT)
+            .order_by(model_versions.c.version.desc())
             .limit(MAX_VERSIONS)
         )
         with self._engine.connect() as db:
@@ -118,9 +126,9 @@ class PromptStore:
     def version(self, workspace: str, name: str, number: int) -> Version:
         """One version with its template. Raises NotFound."""
         one = (
-            versions.c.workspace == workspace,
-            versions.c.name == name,
-            versions.c.version == number,
+            model_versions.c.workspace == workspace,
+            model_versions.c.name == name,
+            model_versions.c.version == number,
             _IS_KEPT,
         )
         tags = select(version_tags.c.key, version_tags.c.value).where(
@@ -129,7 +137,7 @@ class PromptStore:
             version_tags.c.version == number,
         )
         with self._engine.connect() as db:
-            row = db.execute(select(versions).where(*one)).one_or_none()
+            row = db.execute(select(model_versions).where(*one)).one_or_none()
             if row is None:
                 raise NotFound(f"This prompt has no version {number}.")
             return _version(row, {key: value or "" for key, value in db.execute(tags)})

@@ -13,11 +13,15 @@ from typing import Any
 
 from sqlalchemy import Engine, and_, func, or_, select, union
 
-from mlpi.tracking.models import input_tags, inputs, metrics, model_versions, runs
-from mlpi.tracking.run_page.models import (
+from mlpi.tracking.models import (
     associations,
-    dataset_facts,
+    datasets,
+    input_tags,
+    inputs,
     logged_models,
+    metrics,
+    model_versions,
+    runs,
     trace_metadata,
     trace_tags,
     traces,
@@ -120,9 +124,9 @@ class RunPageStore:
     def datasets(self, run_id: str) -> list[DatasetInput]:
         """What the run was given, by name."""
         query = (
-            select(dataset_facts, input_tags.c.value.label("context"))
+            select(datasets, input_tags.c.value.label("context"))
             .select_from(inputs)
-            .join(dataset_facts, dataset_facts.c.dataset_uuid == inputs.c.source_id)
+            .join(datasets, datasets.c.dataset_uuid == inputs.c.source_id)
             .outerjoin(
                 input_tags,
                 (input_tags.c.input_uuid == inputs.c.input_uuid)
@@ -133,7 +137,7 @@ class RunPageStore:
                 inputs.c.destination_type == "RUN",
                 inputs.c.destination_id == run_id,
             )
-            .order_by(dataset_facts.c.name)
+            .order_by(datasets.c.name)
             .limit(100)
         )
         with self._engine.connect() as db:

@@ -12,12 +12,20 @@ from typing import Any
 from sqlalchemy import Row, and_, case, exists, false, func, literal, select, union_all
 from sqlalchemy.engine import Connection, Engine
 
-from mlpi.tracking.models import datasets, experiments, inputs, latest_metrics, params, runs, tags
+from mlpi.tracking.models import (
+    datasets,
+    experiments,
+    inputs,
+    latest_metrics,
+    params,
+    runs,
+    tags,
+    traces,
+)
 from mlpi.tracking.runs import sql
 from mlpi.tracking.runs.records import Group, KeyCount, RunRow, Spread
 from mlpi.tracking.runs.view import KEYED, Field, View, read_cursor
 from mlpi.tracking.store import metric_value, run_of
-from mlpi.tracking.traces.models import traces
 
 # Runs whose keys are offered without being asked for all.
 KEYS_FROM = 500

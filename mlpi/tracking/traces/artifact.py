@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlpi.tracking.traces.models import Span
+from mlpi.tracking.traces.records import Span
 
 MAX_BYTES = 16 * 1024 * 1024
 

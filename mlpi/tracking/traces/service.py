@@ -19,7 +19,7 @@ from mlpi.tracking.records import Experiment
 from mlpi.tracking.runs.view import write_cursor
 from mlpi.tracking.service import TrackingService
 from mlpi.tracking.traces import artifact, body
-from mlpi.tracking.traces.models import (
+from mlpi.tracking.traces.records import (
     IN_DATABASE,
     LINKED_PROMPTS,
     SPANS_LOCATION,

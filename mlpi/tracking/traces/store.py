@@ -15,21 +15,23 @@ from sqlalchemy import ColumnElement, Engine, Row, and_, exists, func, or_, sele
 from sqlalchemy.engine import Connection
 
 from mlpi.errors import NotFound
-from mlpi.tracking.models import experiments
+from mlpi.tracking.models import (
+    assessments,
+    associations,
+    experiments,
+    spans,
+    trace_metadata,
+    trace_tags,
+    traces,
+)
 from mlpi.tracking.runs.view import SPANS_S, write_cursor
-from mlpi.tracking.traces.models import (
+from mlpi.tracking.traces.records import (
     SOURCE_RUN,
     USER,
     Assessment,
     Source,
     Span,
     Trace,
-    assessments,
-    links,
-    spans,
-    trace_metadata,
-    trace_tags,
-    traces,
 )
 from mlpi.tracking.traces.view import PAGE, View
 
@@ -207,10 +209,10 @@ def _conditions(view: View) -> list[ColumnElement[bool]]:
             trace_metadata.c.value == view.run,
         )
         linked = exists().where(
-            links.c.source_type == "trace",
-            links.c.source_id == traces.c.request_id,
-            links.c.destination_type == "run",
-            links.c.destination_id == view.run,
+            associations.c.source_type == "trace",
+            associations.c.source_id == traces.c.request_id,
+            associations.c.destination_type == "run",
+            associations.c.destination_id == view.run,
         )
         found.append(sourced | linked)
     for word in view.words:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mlpi.tracking.traces.models import Span
+from mlpi.tracking.traces.records import Span
 
 WIDTH = 1000  # of the whole time in the bars' own unit
 MAX_DEPTH = 9  # indented; deeper ones stand at this depth

@@ -7,37 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
-
 IS_PROMPT = "mlflow.prompt.is_prompt"
 TEXT = "mlflow.prompt.text"
 TYPE = "_mlflow_prompt_type"
 RESPONSE_FORMAT = "_mlflow_prompt_response_format"
 MODEL_CONFIG = "_mlflow_prompt_model_config"
 DELETED = "Deleted_Internal"  # the stage of versions that MLflow has deleted, but keeps
-
-_meta = MetaData()
-versions = Table(
-    "model_versions",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("creation_time", BigInteger),
-    Column("description", String),
-    Column("user_id", String),
-    Column("current_stage", String),
-)
-version_tags = Table(
-    "model_version_tags",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("key", String, primary_key=True),
-    Column("value", String),
-)
-ALL = tuple(_meta.sorted_tables)
 
 
 def is_own(key: str) -> bool:
