@@ -30,12 +30,12 @@ SERVED = (
     "tests/tracking/test_mlflow_artifacts.py",
     "tests/tracking/test_client_webhooks.py",
     "tests/store/model_registry/test_rest_store_webhooks.py",
-    "tests/tracing/test_otel_logging.py",
-    "tests/tracing/test_otel_loading.py",
     "tests/webhooks/test_e2e.py",
     "tests/demo/test_api_routes.py",
     "tests/genai/evaluate/test_evaluation.py",
     "tests/server/jobs/test_endpoint.py",
+    "tests/tracing/test_otel_logging.py",
+    "tests/tracing/test_otel_loading.py",
 )
 # Tests of clients, written for a SQLite file as their tracking URI: here it is a server.
 CLIENTS = (
@@ -111,7 +111,12 @@ def run(
     print(f"{suite} against {peer}: {log}", flush=True)  # noqa: T201
     with log.open("w") as output:
         subprocess.run(
-            command, cwd=options.upstream, env=environment, stdout=output, stderr=output, check=False
+            command,
+            cwd=options.upstream,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            check=False,
         )
     if not outcomes.exists():
         sys.exit(f"No test ran; see {log}")

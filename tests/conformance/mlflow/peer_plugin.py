@@ -152,7 +152,7 @@ def serve_command(port: int, home: Path) -> list[str]:
     return [*serve, "--port", str(port), "--home", str(home)]
 
 
-def wait_ready(url: str, process: subprocess.Popen[Any], log: Path) -> None:
+def wait_ready(url: str, process: subprocess.Popen[Any], log: Path | None) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -160,7 +160,8 @@ def wait_ready(url: str, process: subprocess.Popen[Any], log: Path) -> None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url + "/readyz", timeout=5):
             return
         time.sleep(0.05)
-    raise RuntimeError(f"mlpi serve did not become ready:\n{log.read_text()[-4000:]}")
+    said = log.read_text()[-4000:] if log else "see above"
+    raise RuntimeError(f"mlpi serve did not become ready:\n{said}")
 
 
 class Services:
@@ -197,7 +198,14 @@ class ServerThread:
         self.host, self.port = "127.0.0.1", port
 
     def __enter__(self) -> str:
+        import mlflow
+
         self.url = services.empty_one(dict(os.environ)).url
+        if mlflow.get_tracking_uri().startswith("sqlite:"):
+            # Upstream's server shares this file with code that asks no server, such as its
+            # command line; ours does not, so that code is pointed at it. Upstream's conftest
+            # puts the address back.
+            mlflow.set_tracking_uri(self.url)
         return self.url
 
     def __exit__(self, *failure: object) -> None:
@@ -242,6 +250,8 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
                 if value := asked.get(option):
                     options["env"][variable] = value
         super().__init__(args, *rest, **options)
+        if asked is not None:
+            wait_ready(f"http://127.0.0.1:{port}", self, None)
 
 
 def server_options(args: Any) -> dict[str, str] | None:
@@ -286,6 +296,7 @@ def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
             return
         from mlflow.server import handlers
         from mlflow.server.fastapi_app import app
+
         from tests.tracking.integration_test_utils import ServerThread as StockThread
 
         handlers._tracking_store = None

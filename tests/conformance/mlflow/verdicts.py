@@ -101,8 +101,7 @@ def summary(verdict: Verdict, stock: Iterable[Outcome]) -> str:
     lines = [
         f"{total} tests; on stock: " + ", ".join(f"{n} {w}" for w, n in sorted(words.items())),
         f"passed on both: {verdict.both}",
-        f"passed on stock only: {len(verdict.differences)} "
-        f"({len(verdict.differences) - len(verdict.unlisted)} known)",
+        f"passed on stock only: {len(verdict.differences)}, unlisted: {len(verdict.unlisted)}",
         f"passed on ours only: {len(verdict.better)}",
     ]
     lines += [f"UNLISTED {test}\n    {o.word}: {o.reason}" for test, o in verdict.unlisted.items()]
