@@ -98,6 +98,8 @@ def run(
     ]
     environment = clean_environment(
         {
+            # Some tests call the command `mlflow`.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(HERE),
             "CONFORMANCE_PEER": peer,
             "CONFORMANCE_REPO": str(REPO),
