@@ -7,7 +7,7 @@ import importlib
 import linecache
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -17,6 +17,13 @@ from typing import Any
 # distribution ships without; what needs one imports it inside the function, where by then it
 # is to be had again.
 HEAVY = frozenset({"pandas", "pyarrow", "scipy", "sklearn", "matplotlib"})
+
+# Packages of MLflow's that leave out, for good, what they could not import; and what to run again
+# to have it after all.
+_INCOMPLETE = {
+    "mlflow.models": ("mlflow.models",),
+    "mlflow.data": ("mlflow.data.dataset_registry", "mlflow.data"),
+}
 
 
 class _Absent:
@@ -75,12 +82,17 @@ class _Later(ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-def complete_when_asked(module: ModuleType) -> None:
-    """Run a module that was imported inside heavy_packages_absent once more when a name is missing.
+def complete_when_asked() -> None:
+    """Make what was imported inside heavy_packages_absent whole when a missing name is asked for.
 
-    mlflow.models leaves out what it could not import, for good: without this, the first import of
-    mlflow.pyfunc by a handler (prompt engineering runs, gateway, evaluation) would fail.
+    Without this, the first import of mlflow.pyfunc by a handler (prompt engineering runs, gateway,
+    evaluation) would fail.
     """
+    for name, again in _INCOMPLETE.items():
+        vars(sys.modules[name])["__getattr__"] = _completing(sys.modules[name], again)
+
+
+def _completing(module: ModuleType, again: Sequence[str]) -> Callable[[str], Any]:
     lock = threading.RLock()
     is_complete = False
 
@@ -90,9 +102,10 @@ def complete_when_asked(module: ModuleType) -> None:
             with lock:
                 if not is_complete:
                     is_complete = True
-                    importlib.reload(module)
+                    for one in again:
+                        importlib.reload(sys.modules[one])
             if name in vars(module):
                 return vars(module)[name]
         raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
 
-    vars(module)["__getattr__"] = missing
+    return missing

@@ -148,7 +148,7 @@ class MlflowApp:
             environment.prepare(self._settings)
             with heavy_packages_absent():
                 app = _lean_app()
-            complete_when_asked(sys.modules["mlflow.models"])
+            complete_when_asked()
             from mlpi.tracking.provider import MlpiWorkspaceStore  # noqa: PLC0415 - imports mlflow
 
             MlpiWorkspaceStore.bind(self._identity, self._workspaces)
