@@ -133,7 +133,7 @@ def test_artifacts_are_browsed_and_shown(watch: Watch, work: dict[str, str]) -> 
     expect(page.locator("#artifacts li")).to_have_count(4)
     page.locator("#artifacts").get_by_role("link", name="plots & more").click()
     expect(page.locator("#artifacts li")).to_have_count(1)
-    page.locator("#artifacts li a").click()
+    page.locator("#artifacts li a").first.click()
     expect(page.locator(".stage img")).to_have_js_property("naturalWidth", 1)
     with page.expect_download() as saved:
         page.get_by_role("link", name="Download").click()

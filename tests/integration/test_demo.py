@@ -175,7 +175,7 @@ def check_content(client: MlflowClient, folder: Path) -> None:
     )
     assert len(traces) == 6
     assert {len(trace.data.spans) for trace in traces} == {3}
-    prompt = mlflow.genai.load_prompt("prompts:/digit-answer@production")
+    prompt = client.get_prompt_version_by_alias("digit-answer", "production")
     assert prompt.version == 2
     assert prompt.variables == {"digit"}
 

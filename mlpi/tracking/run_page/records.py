@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from mlpi.tracking.registry.records import model_path
+
 MODEL_STATES = {1: "pending", 2: "ready", 3: "failed"}
 
 
@@ -62,6 +64,10 @@ class Version:
 
     name: str
     version: int
+
+    @property
+    def path(self) -> str:
+        return f"{model_path(self.name)}/versions/{self.version}"
 
 
 @dataclass(frozen=True, slots=True)

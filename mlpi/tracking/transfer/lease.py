@@ -8,6 +8,8 @@ renewal.
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,8 +19,9 @@ from typing import Any
 from mlpi.clock import Clock
 from mlpi.errors import Conflict
 
-LEASE_S = 90
-RENEW_S = 20
+LEASE_S = 15  # so long the next one waits for an import that was killed
+RENEW_S = 3
+ASK_S = 1
 PATH = "/api/mlpi/tracking/import-lease"
 
 
@@ -47,8 +50,7 @@ class Leases:
                 raise Conflict(
                     f"Another import into {workspace} is running: {found.words}, "
                     f"begun {found.since:%H:%M} UTC.",
-                    advice="Wait for its end. If it was killed, try again in "
-                    f"{int((found.until - now).total_seconds()) + 1} s.",
+                    advice="Wait for its end.",
                 )
             since = found.since if found is not None and found.holder == holder else now
             until = now + timedelta(seconds=LEASE_S)
@@ -65,22 +67,45 @@ class Leases:
 class Holding(AbstractContextManager[None]):
     """The importer's side: takes the lease, renews it from a thread, gives it back.
 
-    Raises EndUnusable when another holds it. A renewal that fails is tried again: a service that
-    is down lets nobody else in either.
+    Where another one has it, it waits as long as one that was killed keeps it: then what was begun
+    goes on at once. Raises EndUnusable when the other is alive. A renewal that fails is tried
+    again: a service that is down lets nobody else in either.
     """
 
-    def __init__(self, url: str, headers: dict[str, str], source: str) -> None:
+    def __init__(
+        self, url: str, headers: dict[str, str], source: str, say: Callable[[str], None]
+    ) -> None:
         import secrets  # noqa: PLC0415 - with httpx, of the importer only
 
         import httpx  # noqa: PLC0415
 
         self._url = url + PATH
+        self._say = say
         self._body = {"holder": secrets.token_hex(16), "source": source[:300]}
         self._client = httpx.Client(headers=headers, timeout=30)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="import-lease", daemon=True)
 
     def __enter__(self) -> None:
+        try:
+            told = self._asked()
+            if told:
+                self._say(f"{told.get('message')} Waiting for {LEASE_S} s, in case it was killed.")
+            deadline = time.monotonic() + LEASE_S + ASK_S
+            while told and time.monotonic() < deadline:
+                self._ended.wait(ASK_S)
+                told = self._asked()
+            if told:
+                from mlpi.tracking.transfer import EndUnusable  # noqa: PLC0415
+
+                raise EndUnusable(str(told.get("message")), advice=str(told.get("advice", "")))
+        except BaseException:
+            self._client.close()
+            raise
+        self._thread.start()
+
+    def _asked(self) -> dict[str, Any]:
+        """Who has the lease; empty once it is ours. Raises EndUnusable."""
         import httpx  # noqa: PLC0415
 
         from mlpi.tracking.transfer import EndUnusable  # noqa: PLC0415
@@ -88,14 +113,10 @@ class Holding(AbstractContextManager[None]):
         try:
             answer = self._client.put(self._url, json=self._body)
         except httpx.HTTPError as error:
-            self._client.close()
             raise EndUnusable(f"{self._url} does not answer ({type(error).__name__}).") from None
-        if answer.status_code == 409:
-            self._client.close()
-            told: dict[str, Any] = answer.json()
-            raise EndUnusable(str(told.get("message") or told), advice=str(told.get("advice", "")))
         # Any other answer comes from an mlpi without leases, or from no mlpi: as it ever was.
-        self._thread.start()
+        found: dict[str, Any] = answer.json() if answer.status_code == 409 else {}
+        return found
 
     def __exit__(
         self,

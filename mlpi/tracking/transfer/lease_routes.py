@@ -21,7 +21,7 @@ def router(leases: Leases) -> APIRouter:
 
     @api.put(PATH, status_code=204)
     def take(request: Request, body: LeaseIn) -> Response:
-        """Import into the current workspace alone, for 90 s or until renewed. 409: another does."""
+        """Import into the current workspace alone, for 15 s if not renewed. 409: another does."""
         words = f"from {body.source} by {actor_of(request).name}"
         leases.take(workspace_of(request), body.holder, words)
         return Response(status_code=204)

@@ -38,7 +38,7 @@ def move_in(
             raise EndUnusable(f"{target.uri} is both the source and the target.")
         with (
             ends.opened_source(source, access, theirs) as opened,
-            Holding(target.uri, ours.headers(), opened.name),
+            Holding(target.uri, ours.headers(), opened.name, say),
         ):
             Move(opened, target, IMPORT, report, names, with_artifacts).run()
     return not report.troubles
