@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def genai(service: Service) -> dict[str, str]:
     """The prompts and traces that ana has made in lab."""
-    return made_with_real_client(service.url, service.token("ana", "lab"), "browser")
+    return made_with_real_client(service.url, service.token("ana", "lab"), "onlooker")
 
 
 def opened(watched: Watched, user: str, path: str, query: str = "") -> Page:
