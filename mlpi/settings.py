@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     job_days: int = Field(
         30, ge=1, description="Ended jobs and their logs are removed after so many days."
     )
+    trash_days: int | None = Field(
+        None,
+        ge=1,
+        description="Deleted experiments and runs go for good after so many days. Unset: never.",
+    )
     data_roots: str = Field(
         "",
         description="Folders of this server, with ':' between, whose files may be datasets.",

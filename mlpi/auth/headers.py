@@ -30,8 +30,12 @@ ARTIFACT_CSP = (
 # A page made by somebody else's templates around somebody's data: nothing in it runs.
 DOCUMENT_CSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
+# A PDF for the browser's own viewer, which no sandbox lets work: its type is fixed, and never HTML.
+PDF_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+
 _ARTIFACT_WORDS = ("artifact",)
 _DOCUMENTS = frozenset({"/checks/runs/{run_id}/docs"})
+_PDFS = frozenset({"/tracking/runs/{run_id}/pdf"})
 
 
 def serves_artifacts(row: Row) -> bool:
@@ -48,6 +52,9 @@ def security_headers(send: Send, row: Row | None) -> Callable[[Message], Awaitab
     is_own = row is None or row.room == "own"
     if row is not None and serves_artifacts(row):
         extra.append((b"content-security-policy", ARTIFACT_CSP.encode()))
+    elif row is not None and row.pattern in _PDFS:
+        extra.append((b"content-security-policy", PDF_CSP.encode()))
+        extra.append((b"x-frame-options", b"SAMEORIGIN"))
     elif is_own:
         policy = DOCUMENT_CSP if row is not None and row.pattern in _DOCUMENTS else OWN_CSP
         extra.append((b"content-security-policy", policy.encode()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import anyio.to_thread
 from starlette.types import ASGIApp, Message, Scope
@@ -34,8 +35,8 @@ class Deeds:
 
     async def create_experiment(self, workspace: str, name: str, *, actor: Actor) -> str:
         """Its id. Raises Invalid, Conflict."""
-        made = await self._ask(workspace, "experiments/create", {"name": _name(name)})
-        await self._record(actor, "experiment_created", [name], workspace)
+        made = await self.ask(workspace, "experiments/create", {"name": _name(name)})
+        await self.record(actor, "experiment_created", [name], workspace)
         return str(made["experiment_id"])
 
     async def rename_experiment(
@@ -43,8 +44,8 @@ class Deeds:
     ) -> None:
         """Raises Invalid, Conflict, NotFound."""
         body = {"experiment_id": experiment_id, "new_name": _name(name)}
-        await self._ask(workspace, "experiments/update", body)
-        await self._record(
+        await self.ask(workspace, "experiments/update", body)
+        await self.record(
             actor, "experiment_renamed", [f"{experiment_id} to {body['new_name']}"], workspace
         )
 
@@ -53,26 +54,26 @@ class Deeds:
     ) -> None:
         """Set a tag. Raises Invalid, NotFound."""
         body = {"experiment_id": experiment_id, "key": _key(key), "value": value}
-        await self._ask(workspace, "experiments/set-experiment-tag", body)
-        await self._record(actor, "experiment_tagged", [f"{experiment_id}: {key}"], workspace)
+        await self.ask(workspace, "experiments/set-experiment-tag", body)
+        await self.record(actor, "experiment_tagged", [f"{experiment_id}: {key}"], workspace)
 
     async def untag_experiment(
         self, workspace: str, experiment_id: str, key: str, *, actor: Actor
     ) -> None:
         """Remove a tag. Raises NotFound."""
         body = {"experiment_id": experiment_id, "key": key}
-        await self._ask(workspace, "experiments/delete-experiment-tag", body)
-        await self._record(actor, "experiment_untagged", [f"{experiment_id}: {key}"], workspace)
+        await self.ask(workspace, "experiments/delete-experiment-tag", body)
+        await self.record(actor, "experiment_untagged", [f"{experiment_id}: {key}"], workspace)
 
     async def delete_experiment(self, workspace: str, experiment_id: str, *, actor: Actor) -> None:
         """As MLflow deletes: it and its runs are hidden, and can be restored. Raises NotFound."""
-        await self._ask(workspace, "experiments/delete", {"experiment_id": experiment_id})
-        await self._record(actor, "experiment_deleted", [experiment_id], workspace)
+        await self.ask(workspace, "experiments/delete", {"experiment_id": experiment_id})
+        await self.record(actor, "experiment_deleted", [experiment_id], workspace)
 
     async def restore_experiment(self, workspace: str, experiment_id: str, *, actor: Actor) -> None:
         """Raises NotFound, Invalid."""
-        await self._ask(workspace, "experiments/restore", {"experiment_id": experiment_id})
-        await self._record(actor, "experiment_restored", [experiment_id], workspace)
+        await self.ask(workspace, "experiments/restore", {"experiment_id": experiment_id})
+        await self.record(actor, "experiment_restored", [experiment_id], workspace)
 
     async def tag_runs(
         self, workspace: str, run_ids: Sequence[str], key: str, value: str, *, actor: Actor
@@ -80,6 +81,19 @@ class Deeds:
         """Set a tag of many runs. Raises Invalid, NotFound."""
         tag = {"key": _key(key), "value": value}
         await self._each(workspace, run_ids, "runs/set-tag", tag, actor, "run_tagged")
+
+    async def untag_run(self, workspace: str, run_id: str, key: str, *, actor: Actor) -> None:
+        """Remove a tag of a run. Raises NotFound, Invalid."""
+        await self.ask(workspace, "runs/delete-tag", {"run_id": run_id, "key": _key(key)})
+        await self.record(actor, "run_untagged", [f"{run_id}: {key}"], workspace)
+
+    async def rename_run(self, workspace: str, run_id: str, name: str, *, actor: Actor) -> None:
+        """Raises Invalid, NotFound."""
+        name = name.strip()
+        if not name or len(name) > 250:
+            raise Invalid("A run needs a name of 1 to 250 characters.", field="name")
+        await self.ask(workspace, "runs/update", {"run_id": run_id, "run_name": name})
+        await self.record(actor, "run_renamed", [f"{run_id} to {name}"], workspace)
 
     async def delete_runs(self, workspace: str, run_ids: Sequence[str], *, actor: Actor) -> None:
         """As MLflow deletes: hidden, and can be restored. Raises Invalid, NotFound."""
@@ -110,14 +124,22 @@ class Deeds:
         done: list[str] = []
         try:
             for run_id in run_ids:
-                await self._ask(workspace, path, {"run_id": run_id, **body})
+                await self.ask(workspace, path, {"run_id": run_id, **body})
                 done.append(run_id + key)
         finally:
-            await self._record(actor, action, done, workspace)
+            await self.record(actor, action, done, workspace)
 
-    async def _ask(self, workspace: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """MLflow's answer to a POST. Raises what its error is called here."""
-        scope = _scope(workspace, f"/api/2.0/mlflow/{path}")
+    async def ask(
+        self,
+        workspace: str,
+        path: str,
+        body: Mapping[str, Any],
+        method: str = "POST",
+        *,
+        version: str = "2.0",
+    ) -> dict[str, Any]:
+        """MLflow's answer to a request with a body. Raises what its error is called here."""
+        scope = _scope(workspace, f"/api/{version}/mlflow/{path}", method)
         status, answer = await _called(self._mlflow, scope, json.dumps(body).encode())
         try:
             found: dict[str, Any] = json.loads(answer or b"{}")
@@ -129,9 +151,17 @@ class Deeds:
             raise kind(str(found.get("message") or f"MLflow answered {status}."))
         return found
 
-    async def _record(
+    async def fetch(self, workspace: str, path: str, query: Mapping[str, str]) -> bytes | None:
+        """What MLflow's UI would get at a path under /ajax-api/; None when it refuses."""
+        scope = _scope(workspace, f"/ajax-api/{path}", "GET", urlencode(query))
+        status, answer = await _called(self._mlflow, scope, b"")
+        return answer if status < 400 else None
+
+    async def record(
         self, actor: Actor, action: str, targets: Sequence[str], workspace: str
     ) -> None:
+        """Put what was done in the audit trail."""
+
         def write() -> None:
             with self._db.write() as session:
                 for target in targets:
@@ -154,16 +184,16 @@ def _key(key: str) -> str:
     return key
 
 
-def _scope(workspace: str, path: str) -> Scope:
+def _scope(workspace: str, path: str, method: str = "POST", query: str = "") -> Scope:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
-        "method": "POST",
+        "method": method,
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [
             (b"host", b"localhost"),

@@ -27,7 +27,7 @@ from mlpi.errors import MlpiError, NotReady
 from mlpi.settings import Settings
 from mlpi.tracking import environment, isolation
 from mlpi.tracking.fastlane.lane import FastLane
-from mlpi.tracking.lean import heavy_packages_absent
+from mlpi.tracking.lean import complete_when_asked, heavy_packages_absent
 from mlpi.tracking.runs.sql import add_indexes
 
 log = logging.getLogger(__name__)
@@ -148,6 +148,7 @@ class MlflowApp:
             environment.prepare(self._settings)
             with heavy_packages_absent():
                 app = _lean_app()
+            complete_when_asked()
             from mlpi.tracking.provider import MlpiWorkspaceStore  # noqa: PLC0415 - imports mlflow
 
             MlpiWorkspaceStore.bind(self._identity, self._workspaces)

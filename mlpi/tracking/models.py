@@ -1,6 +1,6 @@
 """The columns of MLflow's tables that our pages read. A contract test compares them with MLflow's.
 
-Times are milliseconds since 1970, as MLflow stores them.
+Times are milliseconds since 1970, as MLflow stores them; those of spans are nanoseconds.
 """
 
 from __future__ import annotations
@@ -80,6 +80,10 @@ datasets = Table(
     Column("experiment_id", Integer, primary_key=True),
     Column("name", String, primary_key=True),
     Column("digest", String, primary_key=True),
+    Column("dataset_source_type", String),
+    Column("dataset_source", String),
+    Column("dataset_schema", String),
+    Column("dataset_profile", String),
 )
 # What a run was given: source_id is a dataset's uuid, destination_id a run's.
 inputs = Table(
@@ -104,14 +108,15 @@ registered_models = Table(
     Column("workspace", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("description", String),
+    Column("creation_time", BigInteger),
     Column("last_updated_time", BigInteger),
 )
 registered_model_tags = Table(
     "registered_model_tags",
     _meta,
     Column("workspace", String, primary_key=True),
+    Column("key", String, primary_key=True),  # in front of the name, as in MLflow's key
     Column("name", String, primary_key=True),
-    Column("key", String, primary_key=True),
     Column("value", String),
 )
 model_versions = Table(
@@ -121,9 +126,24 @@ model_versions = Table(
     Column("name", String, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("creation_time", BigInteger),
+    Column("last_updated_time", BigInteger),
+    Column("description", String),
+    Column("user_id", String),
     Column("status", String),
+    Column("status_message", String),
     Column("run_id", String),
     Column("current_stage", String),
+    Column("source", String),
+    Column("storage_location", String),
+)
+model_version_tags = Table(
+    "model_version_tags",
+    _meta,
+    Column("workspace", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("value", String),
 )
 model_aliases = Table(
     "registered_model_aliases",
@@ -132,6 +152,89 @@ model_aliases = Table(
     Column("name", String, primary_key=True),
     Column("alias", String, primary_key=True),
     Column("version", Integer),
+)
+# What MLflow 3 keeps of a model that a run logged, registered or not.
+logged_models = Table(
+    "logged_models",
+    _meta,
+    Column("model_id", String, primary_key=True),
+    Column("experiment_id", Integer),
+    Column("name", String),
+    Column("artifact_location", String),
+    Column("creation_timestamp_ms", BigInteger),
+    Column("status", Integer),
+    Column("lifecycle_stage", String),
+    Column("model_type", String),
+    Column("source_run_id", String),
+)
+traces = Table(
+    "trace_info",
+    _meta,
+    Column("request_id", String, primary_key=True),
+    Column("experiment_id", Integer),
+    Column("timestamp_ms", BigInteger),
+    Column("execution_time_ms", BigInteger),
+    Column("status", String),
+    Column("request_preview", String),
+    Column("response_preview", String),
+    Column("trace_name", String),
+    Column("session_id", String),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("total_tokens", BigInteger),
+    Column("total_cost", Float),
+)
+trace_tags = Table(
+    "trace_tags",
+    _meta,
+    Column("request_id", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String),
+)
+trace_metadata = Table(
+    "trace_request_metadata",
+    _meta,
+    Column("request_id", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String),
+)
+assessments = Table(
+    "assessments",
+    _meta,
+    Column("assessment_id", String, primary_key=True),
+    Column("trace_id", String),
+    Column("name", String),
+    Column("assessment_type", String),
+    Column("value", String),
+    Column("error", String),
+    Column("created_timestamp", BigInteger),
+    Column("source_type", String),
+    Column("source_id", String),
+    Column("span_id", String),
+    Column("rationale", String),
+    Column("valid", Boolean),
+)
+spans = Table(
+    "spans",
+    _meta,
+    Column("trace_id", String, primary_key=True),
+    Column("span_id", String, primary_key=True),
+    Column("parent_span_id", String),
+    Column("name", String),
+    Column("type", String),
+    Column("status", String),
+    Column("start_time_unix_nano", BigInteger),
+    Column("end_time_unix_nano", BigInteger),
+    Column("content", String),
+)
+# What was tied to something else afterwards, such as a "trace" to a "run".
+associations = Table(
+    "entity_associations",
+    _meta,
+    Column("source_type", String, primary_key=True),
+    Column("source_id", String, primary_key=True),
+    Column("destination_type", String, primary_key=True),
+    Column("destination_id", String, primary_key=True),
 )
 
 ALL = tuple(_meta.sorted_tables)

@@ -1,4 +1,4 @@
-"""Taking experiments and registered models away for good: rows and files.
+"""Taking experiments, runs and registered models away for good: rows and files.
 
 MLflow deletes softly, and its own collector (mlflow gc) wants a workspace store outside the
 service. So the rows are found by the foreign keys that the database itself declares, read from
@@ -7,9 +7,12 @@ it at that moment: what a newer MLflow adds goes along without being named here.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import (
@@ -29,8 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
-from mlpi.settings import Settings
-
+ATTEMPTS = 10  # to remove a folder that others remove, or write into, meanwhile
 _IDS = {
     "experiments": "experiment_id",
     "runs": "run_uuid",
@@ -56,10 +58,10 @@ class Purge:
     rows in one transaction.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, workspace: str) -> None:
+    def __init__(self, engine: Engine, artifacts: str, workspace: str) -> None:
         self._engine = engine
         self._writing = engine.execution_options(mlpi_write=True)
-        self._settings = settings
+        self._artifacts = artifacts
         self._workspace = workspace
         self._tables = _reflected(engine)
 
@@ -78,9 +80,15 @@ class Purge:
                 update(experiments).where(chosen["experiments"]).values(lifecycle_stage="deleted")
             )
         for experiment_id in experiment_ids:
-            self._delete_files(f"workspaces/{self._workspace}/{experiment_id}")
+            self.delete_files(f"workspaces/{self._workspace}/{experiment_id}")
         with self._writing.begin() as db:
             self._delete_rows(db, chosen)
+
+    def delete_rows(self, table: str, ids: Sequence[int | str]) -> None:
+        """Remove rows of a table by id, with everything that hangs on them, in one transaction."""
+        key = self._tables.tables[table].c[_IDS[table]]
+        with self._writing.begin() as db:
+            self._delete_rows(db, {table: key.in_(ids)})
 
     def remains(self) -> dict[str, int]:
         """How many rows the workspace still owns, by table; what hangs on others is left out."""
@@ -99,7 +107,7 @@ class Purge:
 
     def drop_folder(self) -> None:
         """Remove the workspace's own artifact folder, once nothing is left in it."""
-        self._delete_files(f"workspaces/{self._workspace}")
+        self.delete_files(f"workspaces/{self._workspace}")
 
     def _delete_rows(self, db: Connection, chosen: Doomed) -> None:
         doomed = dict(chosen)
@@ -122,13 +130,17 @@ class Purge:
             if owner.name in doomed
         ]
 
-    def _delete_files(self, path: str) -> None:
-        place = self._settings.artifacts
+    def delete_files(self, path: str) -> None:
+        """Remove a folder of the artifacts, if it is there. Raises OSError."""
+        place = self._artifacts
         if "://" not in place:
             folder = Path(place) / path
-            if folder.exists():
-                shutil.rmtree(folder)
-            return
+            for _ in range(ATTEMPTS):
+                with suppress(FileNotFoundError):  # somebody else removes it too
+                    shutil.rmtree(folder)
+                if not folder.exists():
+                    return
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
         # Seconds and 100 MB, for object stores only.
         from mlflow.store.artifact.artifact_repository_registry import (  # noqa: PLC0415
             get_artifact_repository,

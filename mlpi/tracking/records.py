@@ -40,17 +40,6 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    name: str
-    description: str
-    latest_version: int | None
-    version_count: int
-    run_id: str | None
-    aliases: dict[str, int]
-    updated_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     experiments: int
     runs: int

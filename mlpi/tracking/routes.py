@@ -7,20 +7,23 @@ import math
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from mlpi.errors import NotFound, NotReady
+from mlpi.errors import NotFound
 from mlpi.tracking import experiment_routes
 from mlpi.tracking.deeds import Deeds
+from mlpi.tracking.run_page import deed_routes as run_deeds
+from mlpi.tracking.run_page import file_routes, page_routes
+from mlpi.tracking.run_page.rows import ParquetRows
+from mlpi.tracking.run_page.service import RunPage
 from mlpi.tracking.runs import deed_routes
 from mlpi.tracking.runs import routes as runs_routes
 from mlpi.tracking.runs.service import RunsService
-from mlpi.tracking.service import Artifact, TrackingService, plain_first
-from mlpi.web.render import here, principal_of, render, wants_part, workspace_of
-
-# Curves that a run's page draws without being asked; each is a request and a canvas.
-FIRST_CHARTS = 12
+from mlpi.tracking.service import TrackingService
+from mlpi.web.render import here, principal_of, workspace_of
 
 
-def router(service: TrackingService, runs: RunsService, deeds: Deeds) -> APIRouter:
+def router(
+    service: TrackingService, runs: RunsService, deeds: Deeds, run_page: RunPage, rows: ParquetRows
+) -> APIRouter:
     """The room's pages over its services."""
     pages = APIRouter(include_in_schema=False)
 
@@ -41,36 +44,14 @@ def router(service: TrackingService, runs: RunsService, deeds: Deeds) -> APIRout
         runs_routes.router(runs, lambda request, id_: elsewhere(request, experiment=id_))
     )
     pages.include_router(deed_routes.router(runs, deeds))
+    pages.include_router(
+        page_routes.router(run_page, lambda request, id_: elsewhere(request, run=id_))
+    )
+    pages.include_router(
+        file_routes.router(run_page, rows, lambda request, id_: elsewhere(request, run=id_))
+    )
 
-    @pages.get("/tracking/runs/{run_id}")
-    def run(request: Request, run_id: str, path: str = "") -> Response:
-        service.require_prepared()
-        try:
-            found = service.store.run(workspace_of(request), run_id)
-        except NotFound:
-            return elsewhere(request, run=run_id)
-        listed: list[Artifact] | None = None
-        try:
-            listed = service.artifacts(found, path)
-        except NotReady:
-            listed = None  # the page says so and can be read meanwhile
-        if wants_part(request):
-            return render(request, "tracking/_artifacts.html", run=found, artifacts=listed, at=path)
-        tags, step_counts = service.store.tags(run_id), service.store.step_counts(run_id)
-        return render(
-            request,
-            "tracking/run.html",
-            run=found,
-            experiment=service.store.experiment(workspace_of(request), found.experiment_id),
-            tags=tags,
-            internal_tags=[key for key in tags if key.startswith("mlflow.")],
-            children=service.store.children(run_id),
-            step_counts=step_counts,
-            curved=plain_first(key for key, count in step_counts.items() if count > 1),
-            first_charts=FIRST_CHARTS,
-            artifacts=listed,
-            at=path,
-        )
+    pages.include_router(run_deeds.router(run_page, deeds))
 
     @pages.get("/tracking/runs/{run_id}/metric")
     def metric(request: Request, run_id: str, key: str) -> Response:
@@ -85,13 +66,6 @@ def router(service: TrackingService, runs: RunsService, deeds: Deeds) -> APIRout
                 "values": [_finite(value) for _, _, value in points],
             }
         )
-
-    @pages.get("/tracking/models")
-    def models(request: Request, q: str = "") -> Response:
-        service.require_prepared()
-        found = service.store.models(workspace_of(request), q)
-        part = "_models" if wants_part(request) else "models"
-        return render(request, f"tracking/{part}.html", models=found, q=q)
 
     @pages.get("/tracking/locate")
     def locate(request: Request, experiment: str = "", run: str = "") -> Response:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import urlencode
 
 from mlpi.component import Hit
-from mlpi.errors import NotReady
+from mlpi.errors import NotFound, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
+from mlpi.tracking.run_page.files import Files, root_of
 from mlpi.tracking.store import TrackingStore
 
 _IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
@@ -53,21 +53,16 @@ class TrackingService:
 
     def artifacts(self, run: Run, path: str = "") -> list[Artifact]:
         """What lies in a folder of a run's artifacts, folders first. Raises NotReady."""
-        prefix = run.artifact_uri.partition(":/")[2].strip("/")
-        if (
-            not run.artifact_uri.startswith("mlflow-artifacts:")
-            or ".." in PurePosixPath(path).parts
-        ):
+        workspace = self.store.workspace_of(run_id=run.id) or ""
+        try:
+            files = Files(self._mlflow.artifacts(), root_of(run.artifact_uri, workspace))
+            found = files.listed(path)
+        except NotFound:
             return []
-        listed = self._mlflow.artifacts().list_artifacts("/".join(p for p in (prefix, path) if p))
-        found = [
-            Artifact(item.path.removeprefix(prefix).strip("/"), item.is_dir, item.file_size)
-            for item in listed
-        ]
-        return sorted(found, key=lambda item: (not item.is_dir, item.path))
+        return [Artifact(item.path, item.is_dir, item.size_bytes) for item in found]
 
     def search(self, workspace: str | None, words: str) -> list[Hit]:
-        """Experiments, runs and models whose name holds the words."""
+        """Experiments and runs whose name holds the words."""
         if workspace is None or not self.is_prepared():
             return []
         hits = [
@@ -77,10 +72,6 @@ class TrackingService:
         hits += [
             Hit(run.name, f"/tracking/runs/{run.id}", "run", run.status.lower())
             for run in self.store.find(workspace, words)
-        ]
-        hits += [
-            Hit(model.name, "/tracking/models?" + urlencode({"q": model.name}), "model")
-            for model in self.store.models(workspace, words)[:5]
         ]
         return hits
 

@@ -23,26 +23,26 @@ from mlpi.tracking.models import (
     experiments,
     latest_metrics,
     metrics,
-    model_aliases,
-    model_versions,
     params,
     registered_model_tags,
     registered_models,
     runs,
     tags,
 )
-from mlpi.tracking.records import Counts, Experiment, Model, Run
+from mlpi.tracking.records import Counts, Experiment, Run
 
 # What MLflow stores for an infinity, which JSON cannot carry.
 _INFINITY = sys.float_info.max
 # MLflow keeps prompts among the registered models and marks them with a tag.
-_IS_MODEL = ~exists().where(
+IS_MODEL = ~exists().where(
     registered_model_tags.c.workspace == registered_models.c.workspace,
     registered_model_tags.c.name == registered_models.c.name,
     registered_model_tags.c.key == "mlflow.prompt.is_prompt",
 )
-# What people tag, as opposed to what MLflow and its UI keep in tags.
-_IS_OWN_TAG = ~experiment_tags.c.key.startswith("mlflow.")
+# What people tag, as opposed to what MLflow, its UI and mlpi (demo, imports) keep in tags.
+_IS_OWN_TAG = ~(
+    experiment_tags.c.key.startswith("mlflow.") | experiment_tags.c.key.startswith("mlpi.")
+)
 
 
 class TrackingStore:
@@ -95,7 +95,7 @@ class TrackingStore:
                 models=db.scalar(
                     select(func.count())
                     .select_from(registered_models)
-                    .where(registered_models.c.workspace == workspace, _IS_MODEL)
+                    .where(registered_models.c.workspace == workspace, IS_MODEL)
                 )
                 or 0,
             )
@@ -256,47 +256,6 @@ class TrackingStore:
                 .order_by(numbered.c.position)
             )
             return [(row.step, row.timestamp, metric_value(row)) for row in db.execute(query)]
-
-    def models(self, workspace: str, search: str = "") -> list[Model]:
-        """Registered models by name, each with its newest version and aliases."""
-        query = (
-            select(registered_models)
-            .where(registered_models.c.workspace == workspace, _IS_MODEL)
-            .order_by(registered_models.c.name)
-        )
-        if search:
-            query = query.where(registered_models.c.name.icontains(search, autoescape=True))
-        newest = (
-            select(
-                model_versions.c.name,
-                func.max(model_versions.c.version),
-                func.count(),
-            )
-            .where(model_versions.c.workspace == workspace)
-            .group_by(model_versions.c.name)
-        )
-        alias_rows = select(model_aliases).where(model_aliases.c.workspace == workspace)
-        run_rows = select(
-            model_versions.c.name, model_versions.c.version, model_versions.c.run_id
-        ).where(model_versions.c.workspace == workspace)
-        with self._engine.connect() as db:
-            versions = {name: (version, count) for name, version, count in db.execute(newest)}
-            run_ids = {(name, version): run for name, version, run in db.execute(run_rows)}
-            aliases: dict[str, dict[str, int]] = {}
-            for row in db.execute(alias_rows):
-                aliases.setdefault(row.name, {})[row.alias] = row.version
-            return [
-                Model(
-                    name=row.name,
-                    description=row.description or "",
-                    latest_version=versions.get(row.name, (None, 0))[0],
-                    version_count=versions.get(row.name, (None, 0))[1],
-                    run_id=run_ids.get((row.name, versions.get(row.name, (None, 0))[0])),
-                    aliases=aliases.get(row.name, {}),
-                    updated_at=_at(row.last_updated_time),
-                )
-                for row in db.execute(query)
-            ]
 
     def workspace_of(self, *, experiment_id: str = "", run_id: str = "") -> str | None:
         """Which workspace an experiment or a run lies in."""

@@ -32,7 +32,7 @@ MODELS = ("cnn", "forest", "logistic-regression", "svc", "mlp")
 
 def fill(engine: Engine, experiment_id: int, count: int, *, long_names: bool = False) -> None:
     """Runs with six metrics, five params, four tags; one in ten is nested in the run before it."""
-    dice = random.Random(count)
+    dice = random.Random(f"{experiment_id} {count}")
     tables = _reflected(engine)
     with engine.begin() as db:
         parent = ""
@@ -135,7 +135,7 @@ def make_experiments(url: str, sizes: Sequence[int], **options: bool) -> dict[in
                 db.execute(
                     insert(experiments).values(
                         experiment_id=id_,
-                        name=f"bench-{size}",
+                        name=f"bench-{size}-{id_}",
                         workspace="lab",
                         lifecycle_stage="active",
                         creation_time=START_MS,

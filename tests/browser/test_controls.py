@@ -80,11 +80,11 @@ def test_experiments_are_found_while_typing(watch: Watch, work: dict[str, str]) 
     watched = watch()
     page = watched.log_in("ana")
     page.goto(f"{watched.service.url}/tracking")
-    page.get_by_label("Find an experiment").press_sequentially("brow")
+    page.get_by_label("Find an experiment").press_sequentially("browser")
     expect(page.locator("#experiments tbody tr")).to_have_count(1)
-    page.wait_for_url("**/tracking?*q=brow")
+    page.wait_for_url("**/tracking?*q=browser")
     page.reload()
-    expect(page.get_by_label("Find an experiment")).to_have_value("brow")
+    expect(page.get_by_label("Find an experiment")).to_have_value("browser")
     expect(page.locator("#experiments tbody tr")).to_have_count(1)
 
 
@@ -129,11 +129,15 @@ def test_artifacts_are_browsed_and_shown(watch: Watch, work: dict[str, str]) -> 
     picture = page.locator("#artifacts img")
     picture.scroll_into_view_if_needed()
     expect(picture).to_have_js_property("naturalWidth", 1)
-    with page.expect_download() as saved:
-        page.locator("#artifacts li a").click()
-    assert saved.value.suggested_filename == "red & blue.png"
     page.get_by_role("link", name="all files").click()
     expect(page.locator("#artifacts li")).to_have_count(4)
+    page.locator("#artifacts").get_by_role("link", name="plots & more").click()
+    expect(page.locator("#artifacts li")).to_have_count(1)
+    page.locator("#artifacts li a").first.click()
+    expect(page.locator(".stage img")).to_have_js_property("naturalWidth", 1)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download").click()
+    assert saved.value.suggested_filename == "red & blue.png"
 
 
 def test_a_token_is_revoked_only_after_asking(watch: Watch) -> None:
@@ -236,7 +240,7 @@ def test_everything_works_without_javascript(watch: Watch, work: dict[str, str])
     page.get_by_label("Name").fill("eve")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    page.get_by_label("Find an experiment").fill("brow")
+    page.get_by_label("Find an experiment").fill("browser")
     page.get_by_role("button", name="Find").click()
     expect(page.locator("#experiments tbody tr")).to_have_count(1)
     page.goto(f"{watched.service.url}/settings/tokens")

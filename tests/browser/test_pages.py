@@ -26,6 +26,7 @@ PAGES = (
     "/tracking?stage=deleted",
     "/tracking/runs/{run}",
     "/tracking/runs/{run}?path=plots+%26+more",
+    "/tracking/runs/{run}/files?path=plots+%26+more",
     "/tracking/models",
     "/tracking/models?workspace=other",
     "/search?q=trial",

@@ -175,6 +175,9 @@ def check_content(client: MlflowClient, folder: Path) -> None:
     )
     assert len(traces) == 6
     assert {len(trace.data.spans) for trace in traces} == {3}
+    prompt = client.get_prompt_version_by_alias("digit-answer", "production")
+    assert prompt.version == 2
+    assert prompt.variables == {"digit"}
 
 
 def check_data(client: httpx.Client) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlpi.tracking.registry.store import RegistryStore
 from mlpi.tracking.store import TrackingStore
 from tests.postgres import Postgres
 from tests.service import Service, clean_environment, running_service
@@ -153,7 +154,7 @@ def _work_through(service: Service) -> None:
     assert store.run("default", found.id).metrics == {"loss": 0.2}
     assert [step for step, _, _ in store.history(run_id, "loss", limit=2)] == [2, 4]
     assert store.workspace_of(run_id=run_id) == "default"
-    assert store.models("default") == []
+    assert RegistryStore(store.engine).page("default") == []
     store.close()
     with service.browser("root") as browser:
         for page in ("/", "/tracking", f"/tracking/experiments/{experiment}"):

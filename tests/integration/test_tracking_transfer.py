@@ -9,9 +9,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import mlflow
 import pytest
 from mlflow import MlflowClient
@@ -26,6 +30,7 @@ from mlflow.entities import (
     ViewType,
 )
 
+from mlpi.tracking.transfer.lease import PATH, RENEW_S
 from tests.service import Service, clean_environment, free_port, mlpi
 
 # Each command is a process of its own that imports MLflow; on a busy machine that adds up.
@@ -431,6 +436,46 @@ def test_only_the_named_experiment_and_into_one_that_exists(
     nope = transfer(service, "import", given, "--experiment", "nope")
     assert nope.returncode == 2
     assert "has no experiment nope. It has: Default, unwanted, wanted." in nope.stderr
+
+
+@contextmanager
+def leased(client: httpx.Client, lease: dict[str, str]) -> Iterator[None]:
+    """Holds the lease as an import does that is alive."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_S):
+            client.put(PATH, json=lease)
+
+    assert client.put(PATH, json=lease).status_code == 204
+    thread = threading.Thread(target=renew)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        assert client.request("DELETE", PATH, json=lease).status_code == 204
+
+
+def test_a_second_import_is_refused_while_the_first_one_goes(
+    service: Service, here: MlflowClient, tmp_path: Path
+) -> None:
+    given = simple(tmp_path / "old", "leased", 1)
+    lease = {"holder": "the-first-import", "source": "elsewhere/mlruns"}
+    with service.client(service.token("ana", "lab")) as client:
+        with leased(client, lease):
+            done = transfer(service, "import", given)
+            assert done.returncode == 2
+            told = "Another import into lab is running: from elsewhere/mlruns by ana, begun "
+            assert told in done.stderr
+            assert here.get_experiment_by_name("leased") is None
+        done = transfer(service, "import", given)
+        assert done.returncode == 0, done.stderr
+        # It gave the lease back: nobody waits for it to run out.
+        assert client.put(PATH, json=lease).status_code == 204
+        assert client.request("DELETE", PATH, json=lease).status_code == 204
+    assert len(runs_of(here, "leased")) == 1
 
 
 def test_what_cannot_work_is_one_line(service: Service, tmp_path: Path) -> None:

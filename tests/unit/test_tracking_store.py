@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table
 
 from mlpi.db import open_engine
 from mlpi.tracking import models
+from mlpi.tracking.registry.store import RegistryStore
 from mlpi.tracking.store import TrackingStore
 
 
@@ -85,7 +86,7 @@ def test_numbers_that_are_none_are_read_as_what_was_logged(store: TrackingStore)
 
 
 def test_prompts_are_not_models(store: TrackingStore) -> None:
-    assert [model.name for model in store.models("lab")] == ["model"]
+    assert [model.name for model in RegistryStore(store.engine).page("lab")] == ["model"]
     assert store.counts("lab").models == 1
 
 

@@ -64,7 +64,7 @@ def remove(settings: Settings) -> list[str]:
                 row.experiment_id for row in db.execute(_EXPERIMENTS, {**names, "done": DONE})
             ]
             models = list(db.scalars(_MODELS, names))
-        purge = Purge(engine, settings, WORKSPACE)
+        purge = Purge(engine, settings.artifacts, WORKSPACE)
         purge.run(experiments, models)
         left = purge.remains()
         if not left:

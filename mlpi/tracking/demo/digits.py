@@ -34,7 +34,13 @@ from mlpi.tracking.demo.notes import (
 )
 
 MODEL = "digits-classifier"
+PROMPT = "digit-answer"
 EPOCHS = 80
+
+_WORDS = (
+    ("{{ digit }}", "the bare digit"),
+    ("Read by the champion.\nThis looks like a {{ digit }}.", "a sentence, and who says it"),
+)
 
 _ABOUT_BASELINES = """
 Five classifiers on the 1,797 handwritten digits of 8 × 8 pixels that come with scikit-learn.
@@ -197,7 +203,10 @@ def _register(results: list[_Result]) -> None:
 
 
 def _trace_champion(digits: Digits) -> None:
-    """A few traced predictions of the champion, loaded from the registry as anybody would."""
+    """A few traced predictions of the champion, loaded from the registry as anybody would.
+
+    Their answers are worded by a prompt of two versions.
+    """
     champion = mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
 
     @mlflow.trace(name="prepare", span_type="PARSER")
@@ -210,9 +219,16 @@ def _trace_champion(digits: Digits) -> None:
         return int(champion.predict(pixels)[0])
 
     @mlflow.trace(name="read-digit", span_type="CHAIN")
-    def read_digit(pixels: list[float], truth: int) -> dict[str, int | bool]:
+    def read_digit(pixels: list[float], truth: int) -> dict[str, int | bool | str]:
         digit = predict(prepare(pixels))
-        return {"digit": digit, "is_right": digit == truth}
+        answer = mlflow.genai.load_prompt(f"prompts:/{PROMPT}@production").format(digit=digit)
+        return {"digit": digit, "is_right": digit == truth, "answer": str(answer)}
+
+    for words, why in _WORDS:
+        worded = mlflow.genai.register_prompt(
+            PROMPT, words, commit_message=why, tags={MARK: VERSION}
+        )
+    mlflow.genai.set_prompt_alias(PROMPT, "production", worded.version)
 
     for index in range(6):
         read_digit(digits.test_x[index].tolist(), int(digits.test_y[index]))

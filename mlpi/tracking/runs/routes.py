@@ -58,6 +58,7 @@ def router(service: RunsService, elsewhere: Elsewhere) -> APIRouter:
             spot=spot(view.q, table.error) if table.error else None,
             experiment=table.experiment,
             tags=table.experiment.tags,
+            has_traces=not wants_part(request) and service.store.has_traces(int(experiment_id)),
             **_addresses(request, at, view),
             **_CHOICES,
         )
@@ -101,6 +102,16 @@ def router(service: RunsService, elsewhere: Elsewhere) -> APIRouter:
         name = f'attachment; filename="experiment-{experiment_id}-runs.csv"'
         return StreamingResponse(
             lines, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}
+        )
+
+    @pages.get(BASE + "/runs.parquet")
+    def parquet(request: Request, experiment_id: str) -> Response:
+        chunks = service.parquet(principal_of(request), experiment_id, View.of(query_of(request)))
+        name = f'attachment; filename="experiment-{experiment_id}-runs.parquet"'
+        return StreamingResponse(
+            chunks,
+            media_type="application/vnd.apache.parquet",
+            headers={"Content-Disposition": name},
         )
 
     @pages.get("/tracking/compare")

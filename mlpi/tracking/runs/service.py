@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from mlpi.auth.roles import Principal
 from mlpi.errors import Invalid, NotFound
 from mlpi.tracking.records import Experiment
+from mlpi.tracking.runs import parquet
 from mlpi.tracking.runs.filter import FilterWrong
 from mlpi.tracking.runs.marks import Marks
 from mlpi.tracking.runs.models import SavedView
@@ -198,6 +199,17 @@ class RunsService:
 
         Raises NotFound, FilterWrong before the first chunk.
         """
+        return self._lines(*self._download(principal, experiment_id, view))
+
+    def parquet(self, principal: Principal, experiment_id: str, view: View) -> Iterator[bytes]:
+        """What the CSV holds, as Parquet. Raises NotFound, FilterWrong, ParquetFailed first."""
+        number, view, columns, hidden = self._download(principal, experiment_id, view)
+        return parquet.stream(columns, self.store.every(number, view, columns, hidden))
+
+    def _download(
+        self, principal: Principal, experiment_id: str, view: View
+    ) -> tuple[int, View, Sequence[Field], Sequence[str]]:
+        """Experiment, view, columns and hidden runs of a file of all runs."""
         self.experiment(principal.workspace or "", experiment_id)
         number = int(experiment_id)
         view = view.with_(is_flat=True, group=None)
@@ -210,13 +222,12 @@ class RunsService:
             columns.sort(key=lambda one: (KEYED.index(one.kind), one.key))
         marks = self.marks(principal, experiment_id, view)
         hidden = () if view.shows_hidden else marks.hidden
-        return self._lines(number, view, columns, hidden)
+        return number, view, columns, hidden
 
     def _lines(
         self, number: int, view: View, columns: Sequence[Field], hidden: Sequence[str]
     ) -> Iterator[str]:
-        own = ("run_id", "run_name", "status", "start_time", "end_time", "user_id")
-        yield _csv([[*own, *(column.text for column in columns)]])
+        yield _csv([[*parquet.OWN, *(column.text for column in columns)]])
         for rows in self.store.every(number, view, columns, hidden):
             yield _csv([_cells(row, columns) for row in rows])
 

@@ -71,10 +71,19 @@ _PARENT_INDEX = f"""
     CREATE INDEX IF NOT EXISTS mlpi_tags_parent
     ON tags ({{column}}) WHERE {_IN_PARENT_INDEX}
 """
+# From a run to what was registered of it, and to the models it logged.
+_MODEL_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS mlpi_versions_run ON model_versions (run_id)",
+    "CREATE INDEX IF NOT EXISTS mlpi_logged_models_run ON logged_models (source_run_id)",
+)
 _INDEXES = {
-    "sqlite": (_NEWEST_INDEX, _PARENT_INDEX.format(column="value")),
+    "sqlite": (_NEWEST_INDEX, _PARENT_INDEX.format(column="value"), *_MODEL_INDEXES),
     # A whole tag may be too long for an entry of an index there.
-    "postgresql": (_NEWEST_INDEX, _PARENT_INDEX.format(column="substr(value, 1, 64)")),
+    "postgresql": (
+        _NEWEST_INDEX,
+        _PARENT_INDEX.format(column="substr(value, 1, 64)"),
+        *_MODEL_INDEXES,
+    ),
 }
 
 

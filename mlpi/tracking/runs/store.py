@@ -9,10 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, case, false, func, literal, select, union_all
+from sqlalchemy import Row, and_, case, exists, false, func, literal, select, union_all
 from sqlalchemy.engine import Connection, Engine
 
-from mlpi.tracking.models import datasets, experiments, inputs, latest_metrics, params, runs, tags
+from mlpi.tracking.models import (
+    datasets,
+    experiments,
+    inputs,
+    latest_metrics,
+    params,
+    runs,
+    tags,
+    traces,
+)
 from mlpi.tracking.runs import sql
 from mlpi.tracking.runs.records import Group, KeyCount, RunRow, Spread
 from mlpi.tracking.runs.view import KEYED, Field, View, read_cursor
@@ -203,6 +212,12 @@ class RunsStore:
         )
         with self.engine.connect() as db:
             return list(db.scalars(query))
+
+    def has_traces(self, experiment_id: int) -> bool:
+        """Whether anything was traced in an experiment."""
+        query = select(exists().where(traces.c.experiment_id == experiment_id))
+        with self.engine.connect() as db:
+            return bool(db.scalar(query))
 
     def groups(
         self, experiment_id: int, view: View, columns: Sequence[Field], hidden: Sequence[str] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlpi.errors import Invalid
 from mlpi.tracking.transfer import EXPORT, IMPORT, EndUnusable, Interrupted, ends
 from mlpi.tracking.transfer.access import Access, Login
+from mlpi.tracking.transfer.lease import Holding
 from mlpi.tracking.transfer.moving import Move
 from mlpi.tracking.transfer.report import Report
 
@@ -35,7 +36,10 @@ def move_in(
         access.require_writing(target.uri)
         if source.startswith("http") and ends.without_password(source) == target.uri:
             raise EndUnusable(f"{target.uri} is both the source and the target.")
-        with ends.opened_source(source, access, theirs) as opened:
+        with (
+            ends.opened_source(source, access, theirs) as opened,
+            Holding(target.uri, ours.headers(), opened.name, say),
+        ):
             Move(opened, target, IMPORT, report, names, with_artifacts).run()
     return not report.troubles
 

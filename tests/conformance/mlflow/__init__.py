@@ -1,0 +1,1 @@
+"""MLflow's own tests, run against `mlpi serve` and against stock MLflow, and compared."""

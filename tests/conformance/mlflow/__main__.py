@@ -1,0 +1,143 @@
+"""Run MLflow's own tests against `mlpi serve` and stock MLflow, and compare test by test.
+
+    python -m tests.conformance.mlflow --upstream <checkout of mlflow>
+
+The checkout needs MLflow's `tests/` folder only; the MLflow that is tested is the installed one.
+See tests/conformance/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.conformance.mlflow import verdicts
+from tests.service import clean_environment, running_service
+
+HERE = Path(__file__).parent
+REPO = HERE.parents[2]
+DIFFERENCES = HERE / "differences.txt"
+TEST_TIMEOUT_S = 120
+
+# Tests that reach a server over a socket by themselves.
+SERVED = (
+    "tests/tracking/test_rest_tracking.py",
+    "tests/tracking/test_model_registry.py",
+    "tests/tracking/test_mlflow_artifacts.py",
+    "tests/tracking/test_client_webhooks.py",
+    "tests/store/model_registry/test_rest_store_webhooks.py",
+    "tests/webhooks/test_e2e.py",
+    "tests/demo/test_api_routes.py",
+    "tests/genai/evaluate/test_evaluation.py",
+    "tests/server/jobs/test_endpoint.py",
+    "tests/tracing/test_otel_logging.py",
+    "tests/tracing/test_otel_loading.py",
+)
+# Tests of clients, written for a SQLite file as their tracking URI: here it is a server.
+CLIENTS = (
+    "tests/tracking/test_tracking.py",
+    "tests/tracking/fluent",
+    "tests/tracking/test_log_figure.py",
+    "tests/tracking/test_log_image.py",
+    "tests/integration/async_logging",
+    "tests/data/test_dataset_registry.py",
+    "tests/genai/datasets",
+    "tests/tracing/test_fluent.py",
+)
+
+
+def main() -> int:
+    """0 when every difference is listed and every listed one is one."""
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance.mlflow")
+    parser.add_argument("--upstream", type=Path, required=True, help="A checkout of mlflow/mlflow.")
+    parser.add_argument("--peer", choices=("mlpi", "stock", "both"), default="both")
+    parser.add_argument("--suite", choices=("served", "clients", "all"), default="all")
+    parser.add_argument("--results", type=Path, help="Where outcomes are kept; they are reused.")
+    parser.add_argument("-n", type=int, default=2, help="Test processes.")
+    parser.add_argument("-k", help="Only these tests, as pytest's -k.")
+    options = parser.parse_args()
+    if not (options.upstream / "tests" / "tracking" / "test_rest_tracking.py").is_file():
+        parser.error(f"{options.upstream} is no checkout of MLflow: it has no tests/tracking")
+    results = options.results or Path(tempfile.mkdtemp(prefix="conformance-results-"))
+    results.mkdir(parents=True, exist_ok=True)
+    suites = ("served", "clients") if options.suite == "all" else (options.suite,)
+    peers = ("stock", "mlpi") if options.peer == "both" else (options.peer,)
+    with tempfile.TemporaryDirectory(prefix="conformance-template-") as folder:
+        token = made_template(Path(folder)) if "mlpi" in peers else ""
+        for suite in suites:
+            for peer in peers:
+                run(suite, peer, Path(folder) / "home", token, results, options)
+    return judge(suites, results)
+
+
+def made_template(folder: Path) -> str:
+    """A home with an admin and MLflow's database made; the admin's token for `default`."""
+    with running_service(folder) as service:
+        service.wait_ready()
+        service.add_user("conformance", "--admin")
+        return service.token("conformance", "default")
+
+
+def run(
+    suite: str, peer: str, template: Path, token: str, results: Path, options: argparse.Namespace
+) -> None:
+    """One suite against one peer; its outcomes go to a file of the results folder."""
+    outcomes = results / f"{suite}-{peer}.jsonl"
+    outcomes.unlink(missing_ok=True)
+    paths = SERVED if suite == "served" else CLIENTS
+    command = [
+        *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", "."),
+        *("-p", "no:cacheprovider", "-p", "peer_plugin", "-o", "asyncio_mode=strict"),
+        *("--timeout", str(TEST_TIMEOUT_S), "-n", str(options.n), "--tb", "short"),
+        *(["-k", options.k] if options.k else []),
+        *(path for path in paths if (options.upstream / path).exists()),
+    ]
+    environment = clean_environment(
+        {
+            # Some tests call the command `mlflow`.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(HERE),
+            "CONFORMANCE_PEER": peer,
+            "CONFORMANCE_REPO": str(REPO),
+            "CONFORMANCE_TEMPLATE": str(template),
+            "CONFORMANCE_TOKEN": token,
+            "CONFORMANCE_RESULTS": str(outcomes.absolute()),
+            "CONFORMANCE_OVER_HTTP": "1" if suite == "clients" else "",
+        }
+    )
+    log = results / f"{suite}-{peer}.log"
+    print(f"{suite} against {peer}: {log}", flush=True)  # noqa: T201
+    with log.open("w") as output:
+        subprocess.run(
+            command,
+            cwd=options.upstream,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+    if not outcomes.exists():
+        sys.exit(f"No test ran; see {log}")
+
+
+def judge(suites: tuple[str, ...], results: Path) -> int:
+    known = verdicts.known_differences(DIFFERENCES)
+    is_good = True
+    for suite in suites:
+        files = [results / f"{suite}-{peer}.jsonl" for peer in ("stock", "mlpi")]
+        if not all(file.exists() for file in files):
+            print(f"{suite}: run the other peer too, with the same --results")  # noqa: T201
+            continue
+        stock, ours = (verdicts.read(file) for file in files)
+        verdict = verdicts.compared(stock, ours, known)
+        print(f"== {suite}\n{verdicts.summary(verdict, stock.values())}")  # noqa: T201
+        is_good = is_good and verdict.is_good
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

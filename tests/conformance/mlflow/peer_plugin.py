@@ -1,0 +1,348 @@
+"""A pytest plugin for a checkout of MLflow: its tests meet `mlpi serve` instead of its own server.
+
+Loaded with `-p peer_plugin` by `python -m tests.conformance.mlflow`; it runs inside upstream's
+test session, where the package `tests` is upstream's, so it imports nothing of ours. Three ways
+in which upstream starts a server are replaced:
+
+- `ServerThread(app, port)` and `_init_server(...)` of tests/tracking/integration_test_utils.py,
+- `subprocess.Popen` of `mlflow server`,
+- and, when CONFORMANCE_OVER_HTTP is set, the SQLite address that upstream's conftest gives to
+  every test as its tracking URI: a server over an empty database takes its place. This one is
+  done for both peers, since stock MLflow would open the file without any server.
+
+Starting a service takes seconds and upstream has a server per test, so one service stays up per
+process and set of server variables. Before each use its MLflow database is put back to the rows
+it had after its first start, and its artifacts are removed.
+
+The client gets a token as a person would, in MLFLOW_TRACKING_TOKEN. Tests that call `requests`
+themselves know of no login: the same token is added to what they send to the service.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests.adapters
+
+START_S = 90
+STOP_S = 20
+SERVICES_KEPT = 3
+OURS = os.environ.get("CONFORMANCE_PEER") == "mlpi"
+OVER_HTTP = bool(os.environ.get("CONFORMANCE_OVER_HTTP"))
+TEMPLATE = Path(os.environ.get("CONFORMANCE_TEMPLATE", ""))
+TOKEN = os.environ.get("CONFORMANCE_TOKEN", "")
+RESULTS = os.environ.get("CONFORMANCE_RESULTS")
+CLIENT_VARIABLES = (
+    "MLFLOW_TRACKING_",
+    "MLFLOW_REGISTRY_URI",
+    "MLFLOW_WORKSPACE",
+    "MLFLOW_EXPERIMENT_",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_HTTP_",
+    "MLFLOW_ENABLE_ASYNC",
+    "MLFLOW_ASYNC",
+    "MLFLOW_SUPPRESS",
+    "MLFLOW_UV_",
+    "_MLFLOW",
+)
+# Made anew by every test, and as good as any other to a server whose rows are all gone.
+SECRET_VARIABLES = ("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",)
+RealPopen = subprocess.Popen
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(given: dict[str, str]) -> dict[str, str]:
+    """What the service's process gets: nothing of mlpi's or a client's own settings."""
+    kept = {k: v for k, v in given.items() if not k.startswith(("MLPI_", *CLIENT_VARIABLES))}
+    return {**kept, "PYTHONPATH": os.environ["CONFORMANCE_REPO"], "DO_NOT_TRACK": "true"}
+
+
+def server_key(given: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """The variables by which one server differs from another."""
+    return tuple(
+        (name, value if name not in SECRET_VARIABLES else "")
+        for name, value in sorted(given.items())
+        if name.startswith("MLFLOW_") and not name.startswith(CLIENT_VARIABLES)
+    )
+
+
+class Mlpi:
+    """`mlpi serve` on a home of its own, whose MLflow can be made empty again."""
+
+    ports: set[int] = set()  # noqa: RUF012 - every service of this process
+
+    def __init__(self, given: dict[str, str]) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="conformance-"))
+        self.home = self.folder / "home"
+        shutil.copytree(TEMPLATE, self.home)
+        self.port = free_port()
+        self.ports.add(self.port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        with (self.folder / "log").open("w") as log:
+            self.process = RealPopen(
+                serve_command(self.port, self.home),
+                env=environment(given) | {"MLFLOW_WEBHOOK_CACHE_TTL": "0"},
+                stdout=log,
+                stderr=log,
+            )
+        wait_ready(self.url, self.process, self.folder / "log")
+        self._rows = self._snapshot()
+
+    def _connect(self) -> contextlib.closing[sqlite3.Connection]:
+        path = self.home / "mlflow" / "mlflow.db"
+        return contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20))
+
+    def _snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+        with self._connect() as connection:
+            named = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'alembic_version'"
+            ).fetchall()
+            return {
+                name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in named
+            }
+
+    def empty(self) -> None:
+        """Put the rows of the first start back, and remove every artifact."""
+        with self._connect() as connection:
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute("BEGIN IMMEDIATE")
+            for name, rows in self._rows.items():
+                connection.execute(f'DELETE FROM "{name}"')
+                if rows:
+                    marks = ", ".join("?" * len(rows[0]))
+                    connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
+            connection.execute("COMMIT")
+        for path in (self.home / "mlflow" / "artifacts").glob("*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.ports.discard(self.port)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def serve_command(port: int, home: Path) -> list[str]:
+    serve = [sys.executable, "-m", "mlpi", "serve", "--host", "127.0.0.1"]
+    return [*serve, "--port", str(port), "--home", str(home)]
+
+
+def wait_ready(url: str, process: subprocess.Popen[Any], log: Path | None) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(url + "/readyz", timeout=5):
+            return
+        time.sleep(0.05)
+    said = log.read_text()[-4000:] if log else "see above"
+    raise RuntimeError(f"mlpi serve did not become ready:\n{said}")
+
+
+class Services:
+    """The services of this process, by their server variables; the least used one goes first."""
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[tuple[str, str], ...], Mlpi] = {}
+        atexit.register(self.stop)
+
+    def empty_one(self, given: dict[str, str]) -> Mlpi:
+        key = server_key(given)
+        service = self._running.pop(key, None)
+        if service is None:
+            while len(self._running) >= SERVICES_KEPT:
+                self._running.pop(next(iter(self._running))).stop()
+            service = Mlpi(given)
+        else:
+            service.empty()
+        self._running[key] = service
+        return service
+
+    def stop(self) -> None:
+        while self._running:
+            self._running.popitem()[1].stop()
+
+
+services = Services()
+
+
+class ServerThread:
+    """Stands where upstream's class of this name stood."""
+
+    def __init__(self, app: object, port: int) -> None:
+        self.host, self.port = "127.0.0.1", port
+
+    def __enter__(self) -> str:
+        import mlflow
+
+        self.url = services.empty_one(dict(os.environ)).url
+        if mlflow.get_tracking_uri().startswith("sqlite:"):
+            # Upstream's server shares this file with code that asks no server, such as its
+            # command line; ours does not, so that code is pointed at it. Upstream's conftest
+            # puts the address back.
+            mlflow.set_tracking_uri(self.url)
+        return self.url
+
+    def __exit__(self, *failure: object) -> None:
+        pass  # the next test empties it
+
+
+@contextlib.contextmanager
+def init_server(
+    backend_uri: str,
+    root_artifact_uri: str,
+    extra_env: dict[str, Any] | None = None,
+    app: str | None = None,
+    server_type: str = "fastapi",
+) -> Iterator[str]:
+    """Stands where upstream's function of this name stood."""
+    import mlflow
+
+    mlflow.set_tracking_uri(None)
+    yield services.empty_one({**os.environ, **(extra_env or {})}).url
+
+
+class Popen(subprocess.Popen):  # type: ignore[type-arg]
+    """Starts `mlpi serve` where `mlflow server` was asked for."""
+
+    def __init__(self, args: Any, *rest: Any, **options: Any) -> None:
+        asked = server_options(args)
+        if asked is not None:
+            folder = Path(tempfile.mkdtemp(prefix="conformance-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            home = folder / "home"
+            shutil.copytree(TEMPLATE, home)
+            port = int(asked.get("port", "5000"))
+            Mlpi.ports.add(port)
+            given = dict(options.get("env") or os.environ)
+            options["env"] = environment(given)
+            options.pop("cwd", None)
+            args = serve_command(port, home)
+            for option, variable in (
+                ("backend-store-uri", "MLPI_MLFLOW_DATABASE_URL"),
+                ("artifacts-destination", "MLPI_ARTIFACTS_URI"),
+            ):
+                if value := asked.get(option):
+                    options["env"][variable] = value
+        super().__init__(args, *rest, **options)
+        if asked is not None:
+            wait_ready(f"http://127.0.0.1:{port}", self, None)
+
+
+def server_options(args: Any) -> dict[str, str] | None:
+    """The options of an `mlflow server` command, without their dashes; None for another command."""
+    if not isinstance(args, list | tuple):
+        return None
+    words = [str(word) for word in args]
+    if "server" not in words[:4] or not any(Path(w).name == "mlflow" for w in words[:3]):
+        return None
+    options: dict[str, str] = {}
+    short = {"-p": "port", "-h": "host"}
+    rest = iter(words[words.index("server") + 1 :])
+    for word in rest:
+        name, equals, value = word.partition("=")
+        name = short.get(name, name.removeprefix("--"))
+        options[name] = value if equals else next(rest, "")
+    return options
+
+
+def send_with_token(real: Callable[..., Any]) -> Callable[..., Any]:
+    def send(self: Any, request: Any, *rest: Any, **options: Any) -> Any:
+        where = urlsplit(request.url)
+        if where.port in Mlpi.ports and where.hostname in ("127.0.0.1", "localhost"):
+            request.headers.setdefault("Authorization", f"Bearer {TOKEN}")
+        return real(self, request, *rest, **options)
+
+    return send
+
+
+def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Upstream's `_use_tracking_uri`, with a server where it names an SQLite file."""
+
+    @contextlib.contextmanager
+    def use(uri: str) -> Iterator[None]:
+        if not str(uri).startswith("sqlite:"):
+            with real(uri):
+                yield
+            return
+        if OURS:
+            with real(services.empty_one(dict(os.environ)).url):
+                yield
+            return
+        from mlflow.server import handlers
+        from mlflow.server.fastapi_app import app
+
+        from tests.tracking.integration_test_utils import ServerThread as StockThread
+
+        handlers._tracking_store = None
+        handlers._model_registry_store = None
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            handlers.initialize_backend_stores(uri, default_artifact_root=Path(folder).as_uri())
+            with StockThread(app, free_port()) as url, real(url):
+                yield
+
+    return use
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Replace the servers before any of upstream's modules takes hold of them."""
+    if OURS:
+        os.environ["MLFLOW_TRACKING_TOKEN"] = TOKEN
+        subprocess.Popen = Popen  # type: ignore[misc]
+        adapter = requests.adapters.HTTPAdapter
+        adapter.send = send_with_token(adapter.send)  # type: ignore[method-assign]
+        from tests.tracking import integration_test_utils as upstream
+
+        upstream.ServerThread = ServerThread
+        upstream._init_server = init_server
+    if OVER_HTTP:
+        from mlflow.tracking._tracking_service import utils
+
+        from tests import conftest
+
+        utils._use_tracking_uri = over_http(utils._use_tracking_uri)
+        conftest._use_tracking_uri = utils._use_tracking_uri
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """One line per phase that says something, in the process that collects the reports."""
+    if RESULTS is None or os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    if report.when != "call" and report.outcome == "passed":
+        return
+    crash = getattr(report.longrepr, "reprcrash", None)
+    reason = str(crash.message if crash else report.longrepr or "")
+    line = {
+        "id": report.nodeid,
+        "when": report.when,
+        "outcome": report.outcome,
+        "reason": " ".join(reason.split())[:400],
+    }
+    with Path(RESULTS).open("a") as file:
+        file.write(json.dumps(line) + "\n")
