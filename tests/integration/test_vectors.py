@@ -36,11 +36,12 @@ Open = Callable[..., Any]
 
 @contextmanager
 def closing(client: Any) -> Iterator[Any]:
-    """A client of Chroma, whose own close leaves its connections open."""
+    """A client of Chroma, whose own close leaves its two connections open."""
     try:
         yield client
     finally:
-        client._server._session.close()
+        for one in (client._server, client._admin_client._server):
+            one._session.close()
         client.close()
 
 
