@@ -137,7 +137,7 @@ def drive(peer: Peer, vectors: Any, batch: int, queries: int) -> None:
     times = query(queries)
     peer.note("queries a second", len(times) / sum(times))
     peer.note("query p99, ms", float(np.quantile(times, 0.99)) * 1e3)
-    client.delete_collection(collection.name) if peer.name == "chroma run" else None
+    client.delete_collection(collection.name)
     collection = client.create_collection(f"watched-{time.time_ns()}", embedding_function=None)
     waits: list[float] = []
     with watched(peer.light, waits):
