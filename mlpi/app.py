@@ -20,6 +20,7 @@ from mlpi.jobs.component import JobsRoom
 from mlpi.system import routes as system_routes
 from mlpi.system.machine import Machine
 from mlpi.tracking.component import Tracking
+from mlpi.vectors.component import Vectors
 from mlpi.web import api, errors, routes
 from mlpi.web.assets import Assets
 
@@ -72,4 +73,4 @@ def create_app(house: House, setup_key: SetupKey | None = None) -> ASGIApp:
 
 def _components(house: House) -> list[Component]:
     jobs = JobsRoom(house)
-    return [Tracking(house, jobs), Checks(house, jobs), jobs]
+    return [Tracking(house, jobs), Vectors(house), Checks(house, jobs), jobs]

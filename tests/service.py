@@ -8,10 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -25,6 +26,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def until(test: Callable[[], Any], seconds: float = START_S) -> Any:
+    """What a test answers once that is true; it is asked again and again."""
+    deadline = time.monotonic() + seconds
+    while not (found := test()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(POLL_S)
+    return found
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

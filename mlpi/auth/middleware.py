@@ -15,8 +15,8 @@ from mlpi.auth.csrf import refuse_cross_site
 from mlpi.auth.headers import security_headers
 from mlpi.auth.identity import Identity
 from mlpi.auth.roles import Principal, Role, current_principal
+from mlpi.auth.table import chroma, mlflow
 from mlpi.auth.table.match import Match, Need, RouteTable, Row
-from mlpi.auth.table.mlflow import PREFIX
 from mlpi.db import Database
 from mlpi.errors import Forbidden, MlpiError, NotFound, Unauthenticated
 
@@ -25,6 +25,13 @@ log = logging.getLogger(__name__)
 WORKSPACE_HEADER = b"x-mlflow-workspace"
 # Never handed to an embedded tool, which has no use for them and might log them.
 _OURS = frozenset({b"authorization", b"x-chroma-token", b"cookie", WORKSPACE_HEADER})
+
+# The embedded tools that clients may also be given as a path: the prefix, and whose it is.
+_PREFIXES = {
+    mlflow.PREFIX: ("mlflow", "mlflow-late"),
+    chroma.PREFIX: ("chroma",),
+}
+_DEFAULT = "default"
 
 OnError = Callable[[MlpiError, Scope], ASGIApp]
 
@@ -111,13 +118,14 @@ class Door:
     def _find(self, method: str, path: str) -> tuple[Match | None, str]:
         """The row, and the path as the room sees it, without the prefix of an embedded tool."""
         match = self._table.find(method, path)
-        if path.startswith(PREFIX + "/"):
-            inner = path[len(PREFIX) :]
-            if match is None:
-                found = self._table.find(method, inner)
-                if found and found.row.room in ("mlflow", "mlflow-late"):
-                    match = found
-            return match, inner
+        for prefix, rooms in _PREFIXES.items():
+            if path.startswith(prefix + "/"):
+                inner = path[len(prefix) :]
+                if match is None:
+                    found = self._table.find(method, inner)
+                    if found and found.row.room in rooms:
+                        match = found
+                return match, inner
         return match, path
 
     async def _principal(self, row: Row | None, headers: dict[bytes, bytes]) -> Principal | None:
@@ -222,6 +230,8 @@ def _in_workspace(
 ) -> Principal:
     """The principal in the workspace that the request names. Raises NotFound for a strange one."""
     asked = match.params.get("workspace_name")
+    if match.row.room == "chroma":
+        asked = _of_database(match.params.get("database"), principal)
     if asked is None and WORKSPACE_HEADER in headers:
         asked = headers[WORKSPACE_HEADER].decode("latin-1").strip()
     if not asked and b"workspace=" in scope["query_string"]:
@@ -232,6 +242,17 @@ def _in_workspace(
     if asked not in principal.roles:
         raise NotFound(f"There is no workspace {asked!r}, or you are not a member of it.")
     return principal.within(asked)
+
+
+def _of_database(database: str | None, principal: Principal) -> str | None:
+    """The workspace that a Chroma client means.
+
+    Its clients always name a database, and name the default one when their user named none: a
+    token of another workspace then means its own.
+    """
+    if database != chroma.DEFAULT_DATABASE:
+        return database
+    return _DEFAULT if _DEFAULT in principal.roles else principal.workspace
 
 
 def _for_tool(scope: Scope, path: str) -> Scope:

@@ -27,7 +27,8 @@ from mlpi.web.render import is_htmx, render
 
 log = logging.getLogger(__name__)
 
-API_PATHS = ("/api/", "/ajax-api/", "/v1/", "/gateway/", "/graphql")
+CHROMA_PATHS = ("/api/v2/", "/chroma/api/v2/")
+API_PATHS = ("/chroma/", "/api/", "/ajax-api/", "/v1/", "/gateway/", "/graphql")
 
 
 def respond(request: Request, error: MlpiError) -> Response:
@@ -37,6 +38,8 @@ def respond(request: Request, error: MlpiError) -> Response:
     elif wants_page(request):
         template = "_error.html" if is_htmx(request) else "error.html"
         response = render(request, template, error.status, error=error)
+    elif request.url.path.startswith(CHROMA_PATHS):
+        response = JSONResponse(_for_chroma(error), error.status)
     else:
         body = {"error_code": error.code, "message": error.message}
         if error.advice:
@@ -51,6 +54,12 @@ def respond(request: Request, error: MlpiError) -> Response:
     if isinstance(error, MethodRefused):
         response.headers["Allow"] = ", ".join(error.allowed)
     return response
+
+
+def _for_chroma(error: MlpiError) -> dict[str, str]:
+    """What Chroma's clients turn into exceptions of their own."""
+    kinds = {401: "AuthorizationError", 403: "AuthError", 404: "NotFoundError"}
+    return {"error": kinds.get(error.status, "ChromaError"), "message": error.line()}
 
 
 def wants_page(request: Request) -> bool:

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 from sklearn.datasets import load_wine
 
 from tests.browser.conftest import Watch
-from tests.integration.test_checks import listening, until
+from tests.integration.test_checks import listening
+from tests.service import until
 
 PATIENCE_MS = 60_000
 

@@ -10,9 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -23,7 +22,7 @@ import psutil
 import pytest
 
 from tests.postgres import Postgres
-from tests.service import Service, clean_environment, running_service
+from tests.service import Service, clean_environment, running_service, until
 
 GOOD = "name,amount\n" + "".join(f"n{number},{number}\n" for number in range(100))
 BAD = GOOD.replace("n41,41\n", "n41,9999\n")
@@ -33,14 +32,6 @@ SUITE = [
         "kwargs": {"column": "amount", "min_value": 0, "max_value": 99},
     }
 ]
-
-
-def until(test: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := test()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 class Lab:

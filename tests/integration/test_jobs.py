@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +11,10 @@ import httpx
 import psutil
 import pytest
 
-from tests.service import Service, running_service
+from tests.service import Service, running_service, until
 
 JOBS = "/api/mlpi/jobs"
 SCHEDULES = "/api/mlpi/schedules"
-
-
-def until(test: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := test()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return found
 
 
 def make(client: httpx.Client, steps: int = 2, **more: Any) -> int:

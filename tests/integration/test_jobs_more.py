@@ -13,8 +13,8 @@ from mlpi.demo import State
 from mlpi.jobs import demo
 from mlpi.settings import Settings
 from tests.integration.test_bad_days import leave_free, small_disk
-from tests.integration.test_jobs import JOBS, SCHEDULES, end_of, job, make, until
-from tests.service import Service, running_service
+from tests.integration.test_jobs import JOBS, SCHEDULES, end_of, job, make
+from tests.service import Service, running_service, until
 
 WORKSPACE = "figures"
 ELSEWHERE = "no-figures"

@@ -1,0 +1,397 @@
+"""Chroma's API over its bindings: what each route of `chroma run` does."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import orjson
+
+from mlpi.vectors.engine import answers, payloads
+from mlpi.vectors.engine.answers import Answer
+from mlpi.vectors.engine.chroma import Chroma
+from mlpi.vectors.engine.payloads import Vectors
+from mlpi.vectors.engine.refusals import Refused, explained, invalid, not_found, unsupported
+from mlpi.vectors.names import TENANT, shown
+
+READS = frozenset({"GET"})
+READING = frozenset({"get", "query", "search"})  # by POST, but they change nothing
+SLICE = 500  # records; longer writes let reads in between
+_READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
+_NO_MAKING = "Tenants and databases are mlpi's workspaces; an admin makes them under Settings."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request. database is its name as the client wrote it, workspace what that means."""
+
+    method: str
+    path: str  # below /api/v2, decoded
+    query: str
+    content_type: str
+    body: bytes
+    workspace: str
+    database: str = ""
+    workspaces: Sequence[str] = ()  # of the user; when databases are listed
+
+    @property
+    def segments(self) -> list[str]:
+        return self.path.strip("/").split("/")
+
+    @property
+    def is_read(self) -> bool:
+        return self.method in READS or self.segments[-1] in READING
+
+
+class Api:
+    """Answers requests; knows no socket."""
+
+    def __init__(self, chroma: Chroma) -> None:
+        self._chroma = chroma
+        self._db = chroma.bindings
+
+    def answer(self, asked: Asked) -> Answer:
+        """The answer to a request; errors too."""
+        try:
+            return self._routed(asked)
+        except Refused as refused:
+            return _refusal(refused)
+        except (TypeError, ValueError, OverflowError) as error:  # what the bindings cannot convert
+            return _refusal(invalid(str(error)))
+        except Exception as error:
+            if not type(error).__module__.startswith("chromadb"):
+                raise
+            return _refusal(explained(error))
+
+    def _routed(self, asked: Asked) -> Answer:
+        match asked.method, asked.segments:
+            case "POST", ["reset"]:
+                return self._reset(asked)
+            case "GET", ["heartbeat"]:
+                return answers.done({"nanosecond heartbeat": time.time_ns()})
+            case "GET", ["tenants", tenant]:
+                _require_tenant(tenant)
+                return answers.done({"name": TENANT, "resource_name": None})
+            case _, ["tenants", *_] if len(asked.segments) < 3:
+                raise Refused(403, "AuthError", _NO_MAKING)
+            case _, ["tenants", tenant, "databases", *rest]:
+                _require_tenant(tenant)
+                return self._in_database(asked, rest)
+        raise Refused(404, "NotFoundError", "There is no such route.")
+
+    def _in_database(self, asked: Asked, rest: list[str]) -> Answer:
+        match asked.method, rest:
+            case "GET", []:
+                found = [self._database(one, shown(one)) for one in asked.workspaces]
+                limit, offset = _page(asked)
+                return answers.done(found[offset or 0 :][:limit])
+            case "GET", [_]:
+                return answers.done(self._database(asked.workspace, asked.database))
+            case ("POST", []) | ("DELETE", [_]):
+                raise Refused(403, "AuthError", _NO_MAKING)
+            case "GET", [_, "collections"]:
+                return self._list(asked)
+            case "POST", [_, "collections"]:
+                return self._create(asked)
+            case "GET", [_, "collections_count"]:
+                count = self._db.count_collections(TENANT, self._chroma.database(asked.workspace))
+                return answers.done(count)
+            case "GET", [_, "collections", "by-id", identity]:
+                if not _is_uuid(identity):
+                    raise invalid(
+                        "Validation error: collection_id: "
+                        "Invalid collection ID format, expected UUID"
+                    )
+                return self._shown(asked, self._chroma.collection(identity, asked.workspace))
+            case "GET", [_, "collections", name]:
+                database = self._chroma.database(asked.workspace)
+                return self._shown(asked, self._db.get_collection(name, TENANT, database))
+            case "PUT", [_, "collections", identity]:
+                return self._modify(asked, identity)
+            case "DELETE", [_, "collections", name]:
+                return self._delete_collection(asked, name)
+            case _, [_, "collections", identity, *action]:
+                return self._in_collection(asked, identity, action)
+        raise Refused(404, "NotFoundError", "There is no such route.")
+
+    def _in_collection(self, asked: Asked, identity: str, action: list[str]) -> Answer:
+        if not _is_uuid(identity):
+            raise invalid("Collection ID is not a valid UUIDv4")
+        handler = _ACTIONS.get((asked.method, action[0]))
+        if handler is None:
+            raise Refused(404, "NotFoundError", "There is no such route.")
+        try:
+            self._chroma.require(identity, asked.workspace)
+        except Exception as error:
+            if type(error).__name__ != "NotFoundError":
+                raise
+            raise not_found(f"Collection [{identity}] does not exist.") from None
+        return handler(self, asked, identity)
+
+    def _shown(self, asked: Asked, found: Any) -> Answer:
+        return answers.done(answers.collection(found, asked.database, TENANT))
+
+    def _database(self, workspace: str, name: str) -> dict[str, str]:
+        found = self._db.get_database(self._chroma.database(workspace), TENANT)
+        return {"id": str(found.id), "name": name, "tenant": TENANT}
+
+    def _list(self, asked: Asked) -> Answer:
+        limit, offset = _page(asked)
+        database = self._chroma.database(asked.workspace)
+        found = self._db.list_collections(limit, offset, TENANT, database)
+        return answers.done([answers.collection(one, asked.database, TENANT) for one in found])
+
+    def _create(self, asked: Asked) -> Answer:
+        body = payloads.body_of(asked.body, asked.content_type, "CreateCollectionPayload")
+        name = payloads.text(body, "name")
+        found = self._db.create_collection(
+            name,
+            _as_json(body, "configuration"),
+            _as_json(body, "schema"),
+            payloads.metadata(body, "metadata"),
+            payloads.flag(body, "get_or_create"),
+            TENANT,
+            self._chroma.database(asked.workspace),
+        )
+        return self._shown(asked, found)
+
+    def _modify(self, asked: Asked, identity: str) -> Answer:
+        if not _is_uuid(identity):
+            raise invalid("Collection ID is not a valid UUIDv4")
+        body = payloads.body_of(asked.body, asked.content_type, "UpdateCollectionPayload")
+        try:
+            self._chroma.require(identity, asked.workspace)
+        except Exception as error:
+            if type(error).__name__ != "NotFoundError":
+                raise
+            raise not_found(f"Collection [{identity}] does not exist.") from None
+        self._db.update_collection(
+            identity,
+            payloads.optional_text(body, "new_name"),
+            payloads.metadata(body, "new_metadata"),
+            _as_json(body, "new_configuration"),
+        )
+        return answers.done({})
+
+    def _delete_collection(self, asked: Asked, name: str) -> Answer:
+        database = self._chroma.database(asked.workspace)
+        found = self._db.get_collection(name, TENANT, database)
+        self._db.delete_collection(name, TENANT, database)
+        self._chroma.forget(str(found.id))
+        return answers.done({})
+
+    def _reset(self, asked: Asked) -> Answer:
+        """Every collection of the one workspace goes; others are not touched."""
+        database = self._chroma.database(asked.workspace)
+        for found in self._db.list_collections(None, None, TENANT, database):
+            self._db.delete_collection(found.name, TENANT, database)
+            self._chroma.forget(str(found.id))
+        return answers.done(True)
+
+    def _add(self, asked: Asked, identity: str) -> Answer:
+        body = payloads.body_of(asked.body, asked.content_type, "AddCollectionRecordsPayload")
+        ids = payloads.ids(body)
+        self._write("add", asked, identity, ids, payloads.embeddings(body), body)
+        return answers.done({}, 201)
+
+    def _upsert(self, asked: Asked, identity: str) -> Answer:
+        body = payloads.body_of(asked.body, asked.content_type, "UpsertCollectionRecordsPayload")
+        ids = payloads.ids(body)
+        self._write("upsert", asked, identity, ids, payloads.embeddings(body), body)
+        return answers.done({})
+
+    def _update(self, asked: Asked, identity: str) -> Answer:
+        body = payloads.body_of(asked.body, asked.content_type, "UpdateCollectionRecordsPayload")
+        ids = payloads.ids(body)
+        vectors = None
+        if body.get("embeddings") is not None:
+            vectors = payloads.embeddings(body, may_miss=True)
+        self._write("update", asked, identity, ids, vectors, body)
+        return answers.done({})
+
+    def _write(
+        self,
+        deed: str,
+        asked: Asked,
+        identity: str,
+        ids: list[str],
+        vectors: Vectors | None,
+        body: payloads.Body,
+    ) -> None:
+        """Everything is judged before the first slice is written, so that no half remains."""
+        columns = [
+            vectors,
+            payloads.metadatas(body, is_update=deed != "add"),
+            payloads.optional_texts(body, "documents"),
+            payloads.optional_texts(body, "uris"),
+        ]
+        _check_lengths(ids, columns)
+        _check_dimensions(vectors)
+        database = self._chroma.database(asked.workspace)
+        call = getattr(self._db, deed)
+        for start in range(0, max(len(ids), 1), SLICE):
+            part = slice(start, start + SLICE)
+            cut = [None if column is None else column[part] for column in columns]
+            names = (ids[part], identity) if deed == "add" else (identity, ids[part])
+            call(*names, *cut, TENANT, database)
+
+    def _get(self, asked: Asked, identity: str) -> Answer:
+        body = payloads.body_of(asked.body, asked.content_type, "GetRequestPayload")
+        include = payloads.include(body, ("documents", "metadatas"))
+        found = self._db.get(
+            identity,
+            payloads.optional_ids(body),
+            payloads.clause(body, "where"),
+            payloads.number(body, "limit"),
+            payloads.number(body, "offset") or 0,
+            payloads.clause(body, "where_document"),
+            include,
+            TENANT,
+            self._chroma.database(asked.workspace),
+        )
+        return answers.done(answers.records(found, include))
+
+    def _query(self, asked: Asked, identity: str) -> Answer:
+        body = payloads.body_of(asked.body, asked.content_type, "QueryRequestPayload")
+        include = payloads.include(body, ("documents", "metadatas", "distances"))
+        vectors = payloads.query_embeddings(body)
+        count = payloads.number(body, "n_results")
+        found = self._db.query(
+            identity,
+            payloads.optional_ids(body),
+            vectors,
+            10 if count is None else count,
+            payloads.clause(body, "where"),
+            payloads.clause(body, "where_document"),
+            include,
+            TENANT,
+            self._chroma.database(asked.workspace),
+        )
+        return answers.done(answers.neighbours(found, include))
+
+    def _delete(self, asked: Asked, identity: str) -> Answer:
+        body = payloads.body_of(asked.body, asked.content_type, "DeleteCollectionRecordsPayload")
+        deleted = self._db.delete(
+            identity,
+            payloads.optional_ids(body),
+            payloads.clause(body, "where"),
+            payloads.clause(body, "where_document"),
+            payloads.number(body, "limit"),
+            TENANT,
+            self._chroma.database(asked.workspace),
+        )
+        return answers.done({"deleted": deleted})
+
+    def _count(self, asked: Asked, identity: str) -> Answer:
+        level = parse_qs(asked.query).get("read_level", [_READ_LEVELS[0]])[0]
+        if level not in _READ_LEVELS:
+            known = ", ".join(f"`{one}`" for one in _READ_LEVELS)
+            raise invalid(
+                "Failed to deserialize query string: read_level: "
+                f"unknown variant `{level}`, expected one of {known}"
+            )
+        database = self._chroma.database(asked.workspace)
+        return answers.done(self._db.count(identity, TENANT, database))
+
+    def _fork(self, _: Asked, __: str) -> NoReturn:
+        raise unsupported("Collection forking is unsupported for local chroma")
+
+    def _fork_count(self, _: Asked, __: str) -> NoReturn:
+        raise unsupported("Count forks is unsupported for local chroma")
+
+    def _search(self, asked: Asked, _: str) -> NoReturn:
+        payloads.body_of(asked.body, asked.content_type, "SearchRequestPayload")
+        raise unsupported(
+            "Error executing plan: Not implemented: "
+            "Search operation is not implemented for local executor"
+        )
+
+    def _indexing_status(self, _: Asked, __: str) -> NoReturn:
+        raise Refused(500, "InternalError", "Method scout_logs is not implemented")
+
+    def _functions(self, asked: Asked, _: str) -> NoReturn:
+        if asked.method == "GET":
+            raise not_found("Attached function not found")
+        raise unsupported(
+            "Tonic error: code: 'Operation is not implemented or not supported', "
+            'message: " Attached Function operations not yet implemented in SqliteSysDb"'
+        )
+
+
+_ACTIONS: Mapping[tuple[str, str], Callable[[Api, Asked, str], Answer]] = {
+    ("POST", "add"): Api._add,
+    ("POST", "upsert"): Api._upsert,
+    ("POST", "update"): Api._update,
+    ("POST", "get"): Api._get,
+    ("POST", "query"): Api._query,
+    ("POST", "delete"): Api._delete,
+    ("GET", "count"): Api._count,
+    ("POST", "fork"): Api._fork,
+    ("GET", "fork_count"): Api._fork_count,
+    ("POST", "search"): Api._search,
+    ("GET", "indexing_status"): Api._indexing_status,
+    ("POST", "functions"): Api._functions,
+    ("GET", "functions"): Api._functions,
+    ("POST", "attached_functions"): Api._functions,
+}
+
+
+def _refusal(refused: Refused) -> Answer:
+    return answers.done({"error": refused.kind, "message": refused.message}, refused.status)
+
+
+def _require_tenant(tenant: str) -> None:
+    if tenant != TENANT:
+        raise not_found(f"Tenant [{tenant}] not found")
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _page(asked: Asked) -> tuple[int | None, int | None]:
+    """Limit and offset of a list. Raises Refused."""
+    query = parse_qs(asked.query)
+    return _whole(query, "limit"), _whole(query, "offset")
+
+
+def _whole(query: Mapping[str, list[str]], name: str) -> int | None:
+    value = query.get(name, [""])[0]
+    if not value:
+        return None
+    if not re.fullmatch(r"\d{1,10}", value):
+        raise invalid(f"Failed to deserialize query string: {name}: invalid digit found in string")
+    return int(value)
+
+
+def _as_json(body: payloads.Body, field: str) -> str | None:
+    value = body.get(field)
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _check_lengths(ids: list[str], columns: list[Any]) -> None:
+    if any(column is not None and len(column) != len(ids) for column in columns):
+        raise invalid("Inconsistent number of IDs, embeddings, documents, URIs and metadatas")
+    if "" in ids:
+        raise invalid("Empty ID, ID must have at least one character")
+
+
+def _check_dimensions(vectors: Vectors | None) -> None:
+    lengths = set(_lengths(vectors or ()))
+    if 0 in lengths:
+        raise invalid("Validation error: embeddings: Each embedding must have at least 1 dimension")
+    if len(lengths) > 1:
+        raise invalid("Inconsistent dimensions in provided embeddings")
+
+
+def _lengths(vectors: Vectors) -> Iterator[int]:
+    return (len(row) for row in vectors if row is not None)

@@ -1,0 +1,100 @@
+"""Chroma's Rust bindings, without the Python package around them.
+
+Importing the package costs a second and 60 MB; the bindings need only its module of errors.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import resource
+import sqlite3
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+from mlpi.vectors.names import TENANT, database_of
+
+FILE = "chroma.sqlite3"
+# Of each open index Chroma keeps five files and the whole graph in memory.
+_MOST_OPEN = 100
+_FILES_EACH = 5
+
+
+class Chroma:
+    """An open folder of vectors, bound to nothing but it.
+
+    Calls block. Only get and query let other threads of Python run meanwhile.
+    """
+
+    def __init__(self, folder: Path, *, may_reset: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _switch_to_wal(folder / FILE)
+        native = _native()
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.bindings: Any = native.Bindings(
+            allow_reset=may_reset,
+            sqlite_db_config=native.SqliteDBConfig(
+                hash_type=native.MigrationHash.MD5,
+                migration_mode=native.MigrationMode.Apply,
+                url=str(folder / FILE),
+            ),
+            persist_path=str(folder),
+            hnsw_cache_size=min(files // _FILES_EACH, _MOST_OPEN),
+        )
+        # The first start has just made the file.
+        self._known: set[str] = set()
+        self._owners: dict[str, str] = {}
+
+    def database(self, workspace: str) -> str:
+        """The workspace's database, made when it is first asked for."""
+        name = database_of(workspace)
+        if name not in self._known:
+            made = {one.name for one in self.bindings.list_databases(None, None, TENANT)}
+            if name not in made:
+                self.bindings.create_database(name, TENANT)
+            self._known = made | {name}
+        return name
+
+    def collection(self, identity: str, workspace: str) -> Any:
+        """A collection of this workspace by its UUID.
+
+        Raises chromadb's NotFoundError, also when it is another workspace's.
+        """
+        return self.bindings.get_collection_by_id(identity, TENANT, self.database(workspace))
+
+    def require(self, identity: str, workspace: str) -> None:
+        """See that a collection is this workspace's: the bindings themselves do not look.
+
+        Raises chromadb's NotFoundError.
+        """
+        if self._owners.get(identity) != workspace:
+            self.collection(identity, workspace)
+            self._owners[identity] = workspace
+
+    def forget(self, identity: str) -> None:
+        """A collection is gone."""
+        self._owners.pop(identity, None)
+
+
+def _native() -> Any:
+    """The bindings. What they raise is imported from chromadb.errors, and nothing else of it."""
+    if "chromadb" not in sys.modules:
+        spec = importlib.util.find_spec("chromadb")
+        assert spec is not None
+        assert spec.submodule_search_locations is not None
+        package = types.ModuleType("chromadb")
+        package.__path__ = list(spec.submodule_search_locations)
+        sys.modules["chromadb"] = package
+    import chromadb_rust_bindings  # noqa: PLC0415 - after the lines above
+
+    return chromadb_rust_bindings
+
+
+def _switch_to_wal(file: Path) -> None:
+    """Before Chroma opens it: with a rollback journal, readers and the writer stop each other."""
+    connection = sqlite3.connect(file)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()

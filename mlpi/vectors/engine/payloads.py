@@ -1,0 +1,256 @@
+"""Reading the bodies of requests, refused in the words of Chroma's own server.
+
+Its words also give a line and a column, which are left out here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from mlpi.vectors.engine.refusals import Refused, invalid, mistyped
+
+INCLUDES = ("distances", "documents", "embeddings", "metadatas", "uris")
+_U32 = 2**32 - 1
+_SCALARS = (str, int, float, bool)
+
+Body = Mapping[str, Any]
+Vectors = Sequence[Sequence[float] | None]
+
+
+def body_of(raw: bytes, content_type: str, structure: str) -> Body:
+    """The object in a body. structure: the name that Chroma gives its kind. Raises Refused."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise Refused(415, "ChromaError", "Expected request with `Content-Type: application/json`")
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise invalid(f"Failed to parse the request body as JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise mistyped(f"invalid type: {_named(body)}, expected struct {structure}")
+    return body
+
+
+def text(body: Body, field: str) -> str:
+    """A string that must be there. Raises Refused."""
+    if field not in body:
+        raise mistyped(f"missing field `{field}`")
+    value = body[field]
+    if not isinstance(value, str):
+        raise mistyped(f"{field}: invalid type: {_named(value)}, expected a string")
+    return value
+
+
+def optional_text(body: Body, field: str) -> str | None:
+    return None if body.get(field) is None else text(body, field)
+
+
+def flag(body: Body, field: str) -> bool:
+    value = body.get(field, False)
+    if not isinstance(value, bool):
+        raise mistyped(f"{field}: invalid type: {_named(value)}, expected a boolean")
+    return value
+
+
+def number(body: Body, field: str) -> int | None:
+    """A count of at most 32 bits. Raises Refused."""
+    value = body.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise mistyped(f"{field}: invalid type: {_named(value)}, expected u32")
+    if not 0 <= value <= _U32:
+        raise mistyped(f"{field}: invalid value: integer `{value}`, expected u32")
+    return value
+
+
+def ids(body: Body) -> list[str]:
+    """Ids that must be there. Raises Refused."""
+    if "ids" not in body:
+        raise mistyped("missing field `ids`")
+    return _texts(body["ids"], "ids", may_miss=False)
+
+
+def optional_ids(body: Body) -> list[str] | None:
+    return None if body.get("ids") is None else ids(body)
+
+
+def optional_texts(body: Body, field: str) -> list[str | None] | None:
+    """Documents or URIs, of which single ones may be missing. Raises Refused."""
+    value = body.get(field)
+    return None if value is None else _texts(value, field, may_miss=True)
+
+
+def _texts(value: Any, field: str, *, may_miss: bool) -> list[Any]:
+    if not isinstance(value, list):
+        raise mistyped(f"{field}: invalid type: {_named(value)}, expected a sequence")
+    for index, one in enumerate(value):
+        if not isinstance(one, str) and not (may_miss and one is None):
+            raise mistyped(f"{field}[{index}]: invalid type: {_named(one)}, expected a string")
+    return value
+
+
+def include(body: Body, default: Sequence[str]) -> list[str]:
+    """What an answer is to hold. Raises Refused."""
+    if "include" not in body:
+        return list(default)
+    value = body["include"]
+    if not isinstance(value, list):
+        raise mistyped(f"include: invalid type: {_named(value)}, expected a sequence")
+    for index, one in enumerate(value):
+        if not isinstance(one, str):
+            raise mistyped(f"include[{index}]: invalid type: {_named(one)}, expected a string")
+        if one not in INCLUDES:
+            known = ", ".join(f"`{name}`" for name in INCLUDES)
+            raise mistyped(f"include[{index}]: unknown variant `{one}`, expected one of {known}")
+    return value
+
+
+def clause(body: Body, field: str) -> str | None:
+    """A filter as JSON, which the bindings judge."""
+    value = body.get(field)
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def embeddings(body: Body, *, may_miss: bool = False) -> Vectors:
+    """Vectors as numbers, or each as base64 of little-endian float32. Raises Refused.
+
+    may_miss: single ones may be null, as in updates.
+    """
+    if "embeddings" not in body:
+        raise mistyped("missing field `embeddings`")
+    value = body["embeddings"]
+    wrong = mistyped(
+        "embeddings: data did not match any variant of untagged enum EmbeddingsPayload"
+    )
+    if not isinstance(value, list):
+        raise wrong
+    present = [one for one in value if one is not None] if may_miss else value
+    if all(isinstance(one, list) for one in present):
+        return [None if one is None else _finite(one, wrong) for one in value]
+    if all(isinstance(one, str) for one in present):
+        return [None if one is None else _decoded(one, index) for index, one in enumerate(value)]
+    raise wrong
+
+
+def _finite(values: list[Any], wrong: Refused) -> Sequence[float]:
+    try:
+        row = array("f", values)
+    except (TypeError, OverflowError):
+        raise wrong from None
+    if not math.isfinite(sum(row)):  # what does not fit 32 bits has become infinite
+        raise invalid(
+            "Validation error: embeddings: Embeddings must not contain NaN or Infinity values"
+        )
+    return row
+
+
+def _decoded(encoded: str, index: int) -> Sequence[float]:
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise invalid(f"Invalid base64 string: {error}.") from None
+    if len(raw) % 4:
+        raise invalid(
+            f"Invalid byte length: {len(raw)} bytes cannot be converted to f32 values "
+            "(must be divisible by 4)"
+        )
+    row = array("f")
+    row.frombytes(raw)
+    if not math.isfinite(sum(row)):
+        worst = next(value for value in row if not math.isfinite(value))
+        named = "NaN" if math.isnan(worst) else "inf" if worst > 0 else "-inf"
+        raise invalid(f"Non-finite float value at embedding index {index}: {named}")
+    return row
+
+
+def query_embeddings(body: Body) -> Vectors:
+    """Vectors of a query: numbers only. Raises Refused."""
+    field = "query_embeddings"
+    if field not in body:
+        raise mistyped(f"missing field `{field}`")
+    value = body[field]
+    if not isinstance(value, list):
+        raise mistyped(f"{field}: invalid type: {_named(value)}, expected a sequence")
+    for index, one in enumerate(value):
+        if not isinstance(one, list):
+            raise mistyped(f"{field}[{index}]: invalid type: {_named(one)}, expected a sequence")
+        for place, part in enumerate(one):
+            if isinstance(part, bool) or not isinstance(part, int | float):
+                where = f"{field}[{index}][{place}]"
+                raise mistyped(f"{where}: invalid type: {_named(part)}, expected f32")
+    return value
+
+
+def metadata(body: Body, field: str) -> dict[str, Any] | None:
+    """A collection's metadata. Raises Refused."""
+    value = body.get(field)
+    if value is None:
+        return None
+    _check_metadata(value, field, _is_value)
+    for key, one in value.items():
+        if isinstance(one, list):  # upstream's server drops the connection here
+            raise invalid(
+                f"Validation error: {field}: {key} is a list, which a collection's metadata "
+                "cannot hold"
+            )
+    return dict(value)
+
+
+def metadatas(body: Body, *, is_update: bool = False) -> list[dict[str, Any] | None] | None:
+    """Metadata of records; in updates a null value removes its key. Raises Refused."""
+    value = body.get("metadatas")
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise mistyped(f"metadatas: invalid type: {_named(value)}, expected a sequence")
+    fits = _is_update_value if is_update else _is_value
+    for index, one in enumerate(value):
+        if one is not None:
+            _check_metadata(one, f"metadatas[{index}]", fits)
+    # Upstream takes an empty list and stores nothing of it; the bindings refuse it.
+    return [one and {key: part for key, part in one.items() if part != []} for one in value]
+
+
+def _check_metadata(value: Any, where: str, fits: Callable[[Any], bool]) -> None:
+    if not isinstance(value, dict):
+        raise mistyped(f"{where}: invalid type: {_named(value)}, expected a map")
+    for key, one in value.items():
+        if not fits(one):
+            enum = "UpdateMetadataValue" if fits is _is_update_value else "MetadataValue"
+            raise mistyped(f"{where}.{key}: data did not match any variant of untagged enum {enum}")
+
+
+def _is_value(value: Any) -> bool:
+    if isinstance(value, list):
+        kinds = {type(one) for one in value}
+        return kinds <= {int, float} or (len(kinds) == 1 and kinds <= set(_SCALARS))
+    return isinstance(value, _SCALARS)
+
+
+def _is_update_value(value: Any) -> bool:
+    return value is None or _is_value(value)
+
+
+def _named(value: Any) -> str:
+    """A JSON value as Chroma's server names it in its complaints."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"boolean `{str(value).lower()}`"
+    if isinstance(value, int):
+        return f"integer `{value}`"
+    if isinstance(value, float):
+        return f"floating point `{value}`"
+    if isinstance(value, str):
+        return f"string {orjson.dumps(value[:100]).decode()}"
+    return "sequence" if isinstance(value, list) else "map"

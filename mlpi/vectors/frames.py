@@ -1,0 +1,81 @@
+"""Messages between the service and its vector engine: a JSON head and raw bytes, over a socket.
+
+The engine parses bodies, so that no large JSON is ever read on the service's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+_SIZES = struct.Struct("<QII")  # number, bytes of the head, bytes of the body
+_PIECE = 2**18  # written to the socket at once
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message. number ties an answer to its request."""
+
+    number: int
+    head: dict[str, Any]
+    body: bytes
+
+    def packed(self) -> list[bytes]:
+        head = json.dumps(self.head, separators=(",", ":")).encode()
+        first = _SIZES.pack(self.number, len(head), len(self.body)) + head
+        if len(self.body) < _PIECE:
+            return [first + self.body]
+        pieces = range(0, len(self.body), _PIECE)
+        return [first, *(self.body[start : start + _PIECE] for start in pieces)]
+
+
+async def write(writer: asyncio.StreamWriter, frame: Frame) -> None:
+    """Send a frame. The caller sees to it that one frame is written at a time."""
+    for piece in frame.packed():
+        writer.write(piece)
+        await writer.drain()
+
+
+async def read(reader: asyncio.StreamReader) -> Frame:
+    """The next frame. Raises asyncio.IncompleteReadError at the end."""
+    number, head, body = _SIZES.unpack(await reader.readexactly(_SIZES.size))
+    words = json.loads(await reader.readexactly(head))
+    return Frame(number, words, await reader.readexactly(body) if body else b"")
+
+
+def send(end: socket.socket, frame: Frame) -> None:
+    """Send a frame, waiting. Raises OSError when the other end is gone."""
+    for piece in frame.packed():
+        end.sendall(piece)
+
+
+def receive(end: socket.socket) -> Frame | None:
+    """Wait for a frame; None when the other end is gone."""
+    sizes = _exactly(end, _SIZES.size)
+    if sizes is None:
+        return None
+    number, head, body = _SIZES.unpack(sizes)
+    words, content = _exactly(end, head), _exactly(end, body)
+    if words is None or content is None:
+        return None
+    return Frame(number, json.loads(words), content)
+
+
+def _exactly(end: socket.socket, size: int) -> bytes | None:
+    if not size:
+        return b""
+    buffer = bytearray(size)
+    view, at = memoryview(buffer), 0
+    while at < size:
+        try:
+            count = end.recv_into(view[at:])
+        except ConnectionError:
+            return None
+        if not count:
+            return None
+        at += count
+    return bytes(buffer)

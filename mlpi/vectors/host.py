@@ -1,0 +1,202 @@
+"""The service's side of the vector engine: started when asked for, ended when idle, replaced when
+it broke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+
+from mlpi.errors import NotReady
+from mlpi.vectors import frames
+from mlpi.vectors.frames import Frame
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 300.0  # without a request, until its memory returns
+START_S = 60.0  # an engine that ends may still be finishing what the next one waits for
+REST_S = 5.0  # after a start that failed
+END_S = 10.0
+_LIMIT = 2**20  # bytes that are read ahead
+
+
+class EngineEnded(NotReady):
+    """The vector engine ended before it answered: what was asked may or may not be done."""
+
+
+class Engine:
+    """The engine's process and the requests under way in it. Belongs to one event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._link: _Link | None = None
+        self._starting = asyncio.Lock()
+        self._watch: asyncio.Task[None] | None = None
+        self._failed_at = float("-inf")
+        self.failure = ""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return self._link.process.pid if self._link else None
+
+    async def ask(self, head: Mapping[str, Any], body: bytes) -> Frame:
+        """The answer to one request. Raises NotReady, EngineEnded."""
+        link = await self._running()
+        return await link.ask(head, body)
+
+    async def stop(self) -> None:
+        """End it, once it has finished what it does."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._link is not None:
+            await self._link.end()
+
+    async def _running(self) -> _Link:
+        link = self._link
+        if link is not None and not link.is_over:
+            return link
+        async with self._starting:
+            if self._link is None or self._link.is_over:
+                if time.monotonic() - self._failed_at < REST_S:
+                    raise NotReady(f"The vector engine does not start: {self.failure}.")
+                self._link = await self._start()
+            return self._link
+
+    async def _start(self) -> _Link:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # Started by the thread of the event loop, for it lives as long as the service.
+            process = subprocess.Popen(  # noqa: ASYNC220 - a fork is a millisecond, nothing waits
+                [
+                    *(sys.executable, "-m", "mlpi.vectors.engine"),
+                    *(str(theirs.fileno()), str(self._folder)),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=_environment(),
+            )
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_LIMIT)
+        link = _Link(process, reader, writer)
+        try:
+            async with asyncio.timeout(START_S):
+                await link.ready.wait()
+        except TimeoutError:
+            process.kill()
+        if link.is_over or not link.ready.is_set():
+            await link.end()
+            self._failed_at = time.monotonic()
+            self.failure = f"it ended with code {process.returncode}; see the service's log"
+            log.error("vector engine: %s", self.failure, extra={"action": "vectors_failed"})
+            raise NotReady(f"The vector engine does not start: {self.failure}.")
+        self.failure = ""
+        log.info("vector engine started", extra={"action": "vectors_started"})
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._retire())
+        return link
+
+    async def _retire(self) -> None:
+        while (link := self._link) is not None:
+            await asyncio.sleep(link.rests_in(IDLE_S))
+            if link.is_over:
+                self._link = None
+            elif link.rests_in(IDLE_S) <= 0:
+                self._link = None
+                await link.end()
+                log.info("vector engine rests", extra={"action": "vectors_idle"})
+
+
+class _Link:
+    """One process, and the futures of what it was asked."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self.process = process
+        self.ready = asyncio.Event()
+        self.is_over = False
+        self._reader, self._writer = reader, writer
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._writing = asyncio.Lock()
+        self._used_at = time.monotonic()
+        self._reading = asyncio.create_task(self._read())
+
+    def rests_in(self, idle_s: float) -> float:
+        """Seconds until it has been idle for so long; never while something is under way."""
+        if self._waiting:
+            return idle_s
+        return self._used_at + idle_s - time.monotonic()
+
+    async def ask(self, head: Mapping[str, Any], body: bytes) -> Frame:
+        number = next(self._numbers)
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            async with self._writing:
+                await frames.write(self._writer, Frame(number, dict(head), body))
+            found: Frame = await answer
+        except ConnectionError:
+            raise EngineEnded from None
+        finally:
+            self._waiting.pop(number, None)
+            self._used_at = time.monotonic()
+        return found
+
+    async def end(self) -> None:
+        """Close our end, on which the process finishes and ends; kill it if it does not."""
+        self.is_over = True
+        with contextlib.suppress(OSError):
+            self._writer.close()
+            await self._writer.wait_closed()
+        try:
+            await anyio.to_thread.run_sync(self.process.wait, END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                frame = await frames.read(self._reader)
+                if frame.number == 0:
+                    self.ready.set()
+                elif (future := self._waiting.get(frame.number)) and not future.done():
+                    future.set_result(frame)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.is_over = True
+            self.ready.set()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(EngineEnded())
+            self._writer.close()
+            self.process.poll()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what others are not to know, and without anything that phones home."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith("MLPI_")},
+        "ANONYMIZED_TELEMETRY": "False",
+        "DO_NOT_TRACK": "true",
+        # Chroma's own runtime: with more threads a query takes half as long again to wake them.
+        "TOKIO_WORKER_THREADS": "1",
+    }
