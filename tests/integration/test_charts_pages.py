@@ -111,11 +111,22 @@ def test_runs_that_logged_nothing_are_said_to_have_nothing(lab: Lab) -> None:
 def test_more_curves_than_can_be_told_apart_are_left_out_and_said(lab: Lab) -> None:
     ids = [lab.run(f"r{number}") for number in range(52)]
     with lab.service.browser("vic") as vic:
-        html = asked(vic, "/tracking/charts", runs=",".join(ids)).text
+        html = asked(vic, "/tracking/charts", runs=",".join(ids), kind="line").text
         assert "Lines of the first 50 runs are drawn" in html
         assert html.count("data-run=") == 50
         bars = asked(vic, "/tracking/charts", runs=",".join(ids), kind="bar").text
         assert bars.count("data-run=") == 52
+
+
+def test_runs_without_steps_are_shown_as_bars_first(lab: Lab) -> None:
+    ids = [lab.run(f"flat{number}") for number in range(2)]
+    for id_ in ids:
+        lab.ask("runs/log-metric", run_id=id_, key="accuracy", value=0.5, timestamp=1, step=0)
+    chosen = 'aria-current="page">Bars</a>'
+    with lab.service.browser("vic") as vic:
+        given = {"runs": ",".join(ids), "key": "accuracy"}
+        assert chosen in asked(vic, "/tracking/charts", **given).text
+        assert chosen not in asked(vic, "/tracking/charts", **given, kind="line").text
 
 
 def test_parquet_holds_what_the_csv_holds(lab: Lab) -> None:

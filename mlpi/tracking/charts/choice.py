@@ -26,12 +26,14 @@ class Choice:
     """One way to draw some runs.
 
     smoothing: the weight of what was before, 0 to 0.99, as in TensorBoard. point: the scatter's
-    fields along, up and in colour; None where none is chosen.
+    fields along, up and in colour; None where none is chosen. is_kind_chosen: whether somebody
+    asked for this kind; otherwise bars may suit the runs better.
     """
 
     ids: tuple[str, ...] = ()
     left_out: int = 0
     kind: str = "line"
+    is_kind_chosen: bool = True
     keys: tuple[str, ...] = ()
     along: str = "step"
     smoothing: float = 0.0
@@ -61,6 +63,7 @@ class Choice:
             ids=tuple(ids[:MAX_RUNS]),
             left_out=max(0, len(ids) - MAX_RUNS),
             kind=kind,
+            is_kind_chosen=bool(one("kind")),
             keys=tuple(Field.of(f"metrics.{key}", field="key").key for key in keys)[:MAX_PLOTS],
             along=along,
             smoothing=_smoothing(one("smooth")),
@@ -75,7 +78,7 @@ class Choice:
         along, up, colour = (field.text if field else "" for field in self.point)
         found = {
             "runs": ",".join(self.ids),
-            "kind": self.kind if self.kind != "line" else "",
+            "kind": self.kind,
             "key": list(self.keys),
             "x": self.along if self.along != "step" else "",
             "smooth": f"{self.smoothing:g}" if self.smoothing else "",

@@ -66,13 +66,15 @@ class ChartsService:
             id_: self.runs.marks(principal, id_, View())
             for id_ in dict.fromkeys(row.run.experiment_id for row in rows)
         }
-        page = Page(choice, rows, {}, len(choice.ids) - len(ids))
+        found = {one.key: one for one in self.store.metric_keys(ids)}
+        metrics = [found[key] for key in plain_first(found)]
+        if not choice.is_kind_chosen and metrics and not any(one.has_steps for one in metrics):
+            choice = choice.with_(kind="bar")  # lines of one point each would say nothing
+        page = Page(choice, rows, {}, len(choice.ids) - len(ids), metrics)
         drawn = [row.run for row in page.drawn]
         page.looks = looks(
             [one.id for one in drawn], {one.id: of_experiment[one.experiment_id] for one in drawn}
         )
-        found = {one.key: one for one in self.store.metric_keys(ids)}
-        page.metrics = [found[key] for key in plain_first(found)]
         kinds = self.store.param_keys(ids)
         page.params = [key for key, _, distinct in sorted(kinds, key=lambda one: one[2] < 2)]
         page.choice = _completed(choice.with_(ids=tuple(ids)), page)

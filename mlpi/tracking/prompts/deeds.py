@@ -109,5 +109,5 @@ def _key(key: str) -> str:
     if not key:
         raise Invalid("A tag needs a key.", field="key")
     if not is_own(key):
-        raise Invalid(f"{key[:80]!r} is one of MLflow's own tags.", field="key")
+        raise Invalid(f"{key[:80]!r} is a tag that MLflow or mlpi keeps for itself.", field="key")
     return key

@@ -16,8 +16,8 @@ DELETED = "Deleted_Internal"  # the stage of versions that MLflow has deleted, b
 
 
 def is_own(key: str) -> bool:
-    """Whether a tag is people's, as opposed to what MLflow keeps in tags."""
-    return not key.startswith(("mlflow.", "_mlflow_"))
+    """Whether a tag is people's, as opposed to what MLflow and mlpi keep in tags."""
+    return not key.startswith(("mlflow.", "_mlflow_", "mlpi."))
 
 
 @dataclass(frozen=True, slots=True)
