@@ -148,8 +148,8 @@ class _Link:
         answer = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            async with self._writing:
-                await frames.write(self._writer, Frame(number, dict(head), body))
+            # Whole, also when who asked is gone: half a frame would end the link for everybody.
+            await asyncio.shield(self._write(Frame(number, dict(head), body)))
             found: Frame = await answer
         except ConnectionError:
             raise EngineEnded from None
@@ -157,6 +157,10 @@ class _Link:
             self._waiting.pop(number, None)
             self._used_at = time.monotonic()
         return found
+
+    async def _write(self, frame: Frame) -> None:
+        async with self._writing:
+            await frames.write(self._writer, frame)
 
     async def end(self) -> None:
         """Close our end, on which the process finishes and ends; kill it if it does not."""
