@@ -109,6 +109,10 @@ class Settings(BaseSettings):
         None,
         description="How people reach this mlpi, for links in messages. Unset: this host's name.",
     )
+    chroma_reset: bool = Field(
+        False,
+        description="Whether a reset by Chroma's API removes all collections of its workspace.",
+    )
     forwarded_allow_ips: str = Field(
         "127.0.0.1",
         description="Addresses of reverse proxies whose X-Forwarded-* headers are believed.",

@@ -24,8 +24,9 @@ _GONE = {"error": "Unimplemented", "message": "The v1 API is deprecated. Please 
 class ChromaApp:
     """Answers from memory what needs no vectors; asks the engine for the rest."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, may_reset: bool) -> None:
         self._engine = engine
+        self._may_reset = may_reset
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         status, body = await self._answer(scope, receive)
@@ -43,6 +44,8 @@ class ChromaApp:
         if not path.startswith(PREFIX + "/"):
             return 410, _json(_GONE)
         inner = path[len(PREFIX) :]
+        if inner == "/reset" and not self._may_reset:
+            return 403, _json({"error": "ChromaError", "message": "Reset is disabled by config"})
         known = self._from_memory(scope["method"], inner, scope["user"])
         if known is not None:
             return 200, _json(known)

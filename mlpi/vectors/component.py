@@ -23,7 +23,7 @@ class Vectors:
 
     def __init__(self, house: House) -> None:
         self.engine = Engine(house.settings.home / "chroma")
-        self._app = ChromaApp(self.engine)
+        self._app = ChromaApp(self.engine, may_reset=house.settings.chroma_reset)
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:

@@ -237,6 +237,31 @@ def test_roles_hold(service: Service, fresh: Any) -> None:
         assert nobody.get("/api/v2/heartbeat").status_code == 200
 
 
+def test_reset_is_off_and_empties_one_workspace_where_it_is_on(
+    service: Service, tmp_path: Path
+) -> None:
+    with service.client(service.token("ana", "lab")) as owner:
+        refused = owner.post("/api/v2/reset")
+        assert (refused.status_code, refused.json()["message"]) == (
+            403,
+            "Reset is disabled by config",
+        )
+    with running_service(tmp_path, env={"MLPI_CHROMA_RESET": "true"}) as free:
+        free.add_user("ana")
+        for workspace in ("lab", "other"):
+            free.mlpi("workspace", "add", workspace)
+            free.mlpi("member", "add", workspace, "ana", "owner")
+        with (
+            connect(free, free.token("ana", "lab")) as lab,
+            connect(free, free.token("ana", "other")) as other,
+        ):
+            lab.create_collection("goes", embedding_function=None)
+            other.create_collection("stays", embedding_function=None)
+            assert lab._server.reset() is True
+            assert lab.list_collections() == []
+            assert [one.name for one in other.list_collections()] == ["stays"]
+
+
 def test_bad_input_is_refused_whole(fresh: Any, service: Service) -> None:
     fresh.add(ids=["a"], embeddings=[[1.0, 2.0]])
     with pytest.raises(InvalidArgumentError, match="dimension of 2, got 3"):

@@ -27,13 +27,13 @@ class Chroma:
     Calls block. Only get and query let other threads of Python run meanwhile.
     """
 
-    def __init__(self, folder: Path, *, may_reset: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _switch_to_wal(folder / FILE)
         native = _native()
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.bindings: Any = native.Bindings(
-            allow_reset=may_reset,
+            allow_reset=False,  # it would empty every workspace; ours removes one's collections
             sqlite_db_config=native.SqliteDBConfig(
                 hash_type=native.MigrationHash.MD5,
                 migration_mode=native.MigrationMode.Apply,
