@@ -333,7 +333,8 @@ def test_probes_and_figures(service: Service, editor: str) -> None:
     with service.client() as client:
         assert client.get("/healthz").text == "ok\n"
         ready = client.get("/readyz").json()
-        components = {name: {"state": "ready"} for name in ("tracking", "checks", "jobs")}
+        names = ("tracking", "vectors", "checks", "jobs")
+        components = {name: {"state": "ready"} for name in names}
         assert ready == {"ready": True, "components": components}
     with service.client(editor) as client:
         figures = client.get("/metrics")

@@ -295,7 +295,12 @@ def _versions(workspace: str) -> Select[Any]:
     """Versions with their runs, as far as these are of the workspace."""
     mine = select(experiments.c.experiment_id).where(experiments.c.workspace == workspace)
     return (
-        select(model_versions, runs.c.run_uuid, runs.c.name.label("run_name"), runs.c.user_id)
+        select(
+            model_versions,
+            runs.c.run_uuid,
+            runs.c.name.label("run_name"),
+            runs.c.user_id.label("run_user"),
+        )
         .select_from(
             model_versions.outerjoin(
                 runs,
@@ -330,7 +335,7 @@ def _version(row: Row[Any]) -> Version:
         location=row.storage_location or row.source or "",
         run_id=row.run_id or "",
         run_name=(row.run_name or row.run_uuid[:8]) if row.run_uuid else "",
-        user=row.user_id or "",
+        user=row.run_user or "",
     )
 
 
