@@ -86,7 +86,7 @@ class Tracking:
             prompts_routes.router(self.service, self._prompts, PromptDeeds(deeds)),
             traces_routes.router(traces),
             charts_routes.router(ChartsService(self.runs, ChartsStore(self._store.engine))),
-            compared_routes.router(FileComparisons(self.runs, self.mlflow)),
+            compared_routes.router(FileComparisons(self.runs)),
             trash_routes.router(self.trash, deeds),
             lease_routes.router(Leases(house.clock)),
         )

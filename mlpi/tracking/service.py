@@ -53,13 +53,16 @@ class TrackingService:
 
     def artifacts(self, run: Run, path: str = "") -> list[Artifact]:
         """What lies in a folder of a run's artifacts, folders first. Raises NotReady."""
-        workspace = self.store.workspace_of(run_id=run.id) or ""
         try:
-            files = Files(self._mlflow.artifacts(), root_of(run.artifact_uri, workspace))
-            found = files.listed(path)
+            found = self.files(run).listed(path)
         except NotFound:
             return []
         return [Artifact(item.path, item.is_dir, item.size_bytes) for item in found]
+
+    def files(self, run: Run) -> Files:
+        """A run's files. Raises NotReady, and NotFound when they are not its workspace's."""
+        workspace = self.store.workspace_of(run_id=run.id) or ""
+        return Files(self._mlflow.artifacts(), root_of(run.artifact_uri, workspace))
 
     def search(self, workspace: str | None, words: str) -> list[Hit]:
         """Experiments and runs whose name holds the words."""

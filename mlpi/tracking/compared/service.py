@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mlpi.errors import Invalid, NotFound
 from mlpi.tracking.compared.lines import Row, side_by_side
 from mlpi.tracking.compared.store import artifact_uris
-from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
 from mlpi.tracking.runs.service import MAX_COMPARED, RunsService
 from mlpi.tracking.service import Artifact
@@ -61,9 +59,8 @@ class ComparedFiles:
 class FileComparisons:
     """Lists and reads artifacts through MLflow's own store of them."""
 
-    def __init__(self, service: RunsService, mlflow: MlflowApp) -> None:
+    def __init__(self, service: RunsService) -> None:
         self._service = service
-        self._mlflow = mlflow
 
     def of(self, workspace: str, ids: Sequence[str], path: str = "") -> ComparedFiles:
         """The files that runs share, and one of them beside itself; the first when none is named.
@@ -141,15 +138,9 @@ class FileComparisons:
         compared.rows = side_by_side(texts)
 
     def _read(self, run: Run, path: str) -> bytes:
-        """The bytes of a file, of MAX_TEXT_BYTES at most. Raises NotReady."""
-        prefix = run.artifact_uri.partition(":/")[2].strip("/")
-        store = self._mlflow.artifacts()
-        full = str(PurePosixPath(prefix, path))
-        local = store.get_local_path(full)
-        if local is not None:
-            return _head(Path(local))
-        with tempfile.TemporaryDirectory(prefix="mlpi-compare-") as folder:
-            return _head(Path(store.download_artifacts(full, folder)))
+        """The bytes of a file, of MAX_TEXT_BYTES at most. Raises NotReady, NotFound."""
+        with self._service.tracking.files(run).opened(path) as local:
+            return _head(local)
 
 
 def _head(file: Path) -> bytes:
