@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from mlpi.auth.roles import Principal
 from mlpi.errors import MlpiError
+from mlpi.vectors.frames import as_json
 from mlpi.vectors.host import Engine
 from mlpi.vectors.names import TENANT, shown
 
@@ -42,13 +42,13 @@ class ChromaApp:
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         path: str = scope["path"]
         if not path.startswith(PREFIX + "/"):
-            return 410, _json(_GONE)
+            return 410, as_json(_GONE)
         inner = path[len(PREFIX) :]
         if inner == "/reset" and not self._may_reset:
-            return 403, _json({"error": "ChromaError", "message": "Reset is disabled by config"})
+            return 403, as_json({"error": "ChromaError", "message": "Reset is disabled by config"})
         known = self._from_memory(scope["method"], inner, scope["user"])
         if known is not None:
-            return 200, _json(known)
+            return 200, as_json(known)
         body = await _read(receive)
         if body is None:
             return 413, b"Payload too large"
@@ -65,7 +65,7 @@ class ChromaApp:
         try:
             frame = await self._engine.ask(head, body)
         except MlpiError as error:
-            return error.status, _json({"error": "InternalError", "message": error.line()})
+            return error.status, as_json({"error": "InternalError", "message": error.line()})
         return frame.head["status"], frame.body
 
     @staticmethod
@@ -96,10 +96,6 @@ def _database_in(inner: str) -> str:
 
 def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 async def _read(receive: Receive) -> bytes | None:

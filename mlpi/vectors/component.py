@@ -12,34 +12,45 @@ from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.vectors.app import ChromaApp
 from mlpi.vectors.host import Engine
+from mlpi.vectors.relay import Relay
+from mlpi.vectors.routes import router
+from mlpi.vectors.service import VectorsService
+from mlpi.vectors.store import CollectionStore
 
 
 class Vectors:
-    """Chroma's API over an engine of its own."""
+    """Chroma's API over an engine of its own, and pages to look inside."""
 
     name = "vectors"
-    links: Sequence[Link] = ()
-    routers: Sequence[APIRouter] = ()
+    links: Sequence[Link] = (Link("Vectors", "/vectors", "vectors"),)
 
     def __init__(self, house: House) -> None:
-        self.engine = Engine(house.settings.home / "chroma")
+        folder = house.settings.home / "chroma"
+        self.engine = Engine(folder)
+        self._relay = Relay(folder, self.engine)
         self._app = ChromaApp(self.engine, may_reset=house.settings.chroma_reset)
+        self.service = VectorsService(CollectionStore(folder), self.engine, house.db, house.audit)
+        self.routers: Sequence[APIRouter] = (router(self.service),)
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
         return {"chroma": self._app}
 
     async def start(self) -> None:
-        """Nothing: the engine starts with the first request."""
+        """Listen for workers. The engine itself starts with the first request."""
+        await self._relay.start()
 
     async def stop(self) -> None:
+        await self._relay.stop()
         await self.engine.stop()
 
     def summary(self, principal: Principal) -> Card | None:
-        return None
+        if principal.workspace is None:
+            return None
+        return Card("vectors/_card.html", {"totals": self.service.totals(principal.workspace)})
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
-        return ()
+        return self.service.search(principal.workspace, words) if principal.workspace else ()
 
     def health(self) -> Health:
         if self.engine.failure:

@@ -47,6 +47,11 @@ async def read(reader: asyncio.StreamReader) -> Frame:
     return Frame(number, words, await reader.readexactly(body) if body else b"")
 
 
+def as_json(value: Any) -> bytes:
+    """A small JSON body."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def send(end: socket.socket, frame: Frame) -> None:
     """Send a frame, waiting. Raises OSError when the other end is gone."""
     for piece in frame.packed():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlpi.auth.table.chroma import DEFAULT_DATABASE
 
 TENANT = "default_tenant"
+FILE = "chroma.sqlite3"  # all collections of all databases, below the one folder
 DEFAULT_WORKSPACE = "default"
 _SHORTEST = 3  # characters of a database's name
 

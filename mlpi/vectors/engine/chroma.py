@@ -13,9 +13,8 @@ import types
 from pathlib import Path
 from typing import Any
 
-from mlpi.vectors.names import TENANT, database_of
+from mlpi.vectors.names import FILE, TENANT, database_of
 
-FILE = "chroma.sqlite3"
 # Of each open index Chroma keeps five files and the whole graph in memory.
 _MOST_OPEN = 100
 _FILES_EACH = 5
