@@ -86,7 +86,7 @@ class Engine:
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=_environment(),
+                env=environment(),
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LIMIT)
         link = _Link(process, reader, writer)
@@ -195,7 +195,7 @@ class _Link:
             self.process.poll()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours, without what others are not to know, and without anything that phones home."""
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith("MLPI_")},

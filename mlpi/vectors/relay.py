@@ -26,6 +26,10 @@ NAME = "relay.sock"
 log = logging.getLogger(__name__)
 
 
+class NobodyListens(NotReady):
+    """No service passes vectors on."""
+
+
 class Relay:
     """Listens while the service runs. Belongs to one event loop."""
 
@@ -77,14 +81,14 @@ class Relay:
 
 @contextmanager
 def connected(home: Path, workspace: str) -> Iterator[Shelf]:
-    """A worker's shelf. Raises NotReady when the service does not listen."""
+    """A worker's shelf. Raises NobodyListens."""
     line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.closing(line):
         try:
             with _short(home / "chroma") as folder:
                 line.connect(f"{folder}/{NAME}")
         except OSError as error:
-            raise NotReady(f"The service does not pass vectors on ({error.strerror}).") from None
+            raise NobodyListens(f"No service passes vectors on ({error.strerror}).") from None
 
         def ask(head: Mapping[str, Any], body: bytes) -> Frame:
             frames.send(line, Frame(1, dict(head), body))
