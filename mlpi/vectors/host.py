@@ -1,5 +1,5 @@
-"""The service's side of the vector engine: started when asked for, ended when idle, replaced when
-it broke.
+"""The service's side of a process of its own: started when asked for, ended when idle, replaced
+when it broke. The vector engine is one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,31 @@ from mlpi.vectors.frames import Frame
 log = logging.getLogger(__name__)
 
 IDLE_S = 300.0  # without a request, until its memory returns
-START_S = 60.0  # an engine that ends may still be finishing what the next one waits for
+START_S = 60.0  # one that ends may still be finishing what the next one waits for
 REST_S = 5.0  # after a start that failed
 END_S = 10.0
 _LIMIT = 2**20  # bytes that are read ahead
 
 
 class EngineEnded(NotReady):
-    """The vector engine ended before it answered: what was asked may or may not be done."""
+    """It ended before it answered: what was asked may or may not be done."""
 
 
-class Engine:
-    """The engine's process and the requests under way in it. Belongs to one event loop."""
+class Hosted:
+    """A process and the requests under way in it. Belongs to one event loop.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    The process is given the number of its end of a socket as its first argument. It says that it
+    is ready by a frame with number 0, answers frames, and ends when the other end is closed.
+    """
+
+    def __init__(
+        self, title: str, module: str, arguments: Sequence[str], env: Mapping[str, str]
+    ) -> None:
+        """title: what it is in messages; module: what `python -m` runs; env: on top of ours."""
+        self._title = title
+        self._module = module
+        self._arguments = arguments
+        self._env = env
         self._link: _Link | None = None
         self._starting = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
@@ -57,6 +67,11 @@ class Engine:
         link = await self._running()
         return await link.ask(head, body)
 
+    def kill(self) -> None:
+        """End it at once: it hangs. What is under way in it raises EngineEnded."""
+        if self._link is not None:
+            self._link.process.kill()
+
     async def stop(self) -> None:
         """End it, once it has finished what it does."""
         if self._watch is not None:
@@ -71,7 +86,7 @@ class Engine:
         async with self._starting:
             if self._link is None or self._link.is_over:
                 if time.monotonic() - self._failed_at < REST_S:
-                    raise NotReady(f"The vector engine does not start: {self.failure}.")
+                    raise NotReady(f"The {self._title} does not start: {self.failure}.")
                 self._link = await self._start()
             return self._link
 
@@ -81,15 +96,15 @@ class Engine:
             # Started by the thread of the event loop, for it lives as long as the service.
             process = subprocess.Popen(  # noqa: ASYNC220 - a fork is a millisecond, nothing waits
                 [
-                    *(sys.executable, "-m", "mlpi.vectors.engine"),
-                    *(str(theirs.fileno()), str(self._folder)),
+                    *(sys.executable, "-m", self._module),
+                    *(str(theirs.fileno()), *self._arguments),
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=environment(),
+                env={**environment(), **self._env},
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LIMIT)
-        link = _Link(process, reader, writer)
+        link = _Link(self._title, process, reader, writer)
         try:
             async with asyncio.timeout(START_S):
                 await link.ready.wait()
@@ -99,10 +114,10 @@ class Engine:
             await link.end()
             self._failed_at = time.monotonic()
             self.failure = f"it ended with code {process.returncode}; see the service's log"
-            log.error("vector engine: %s", self.failure, extra={"action": "vectors_failed"})
-            raise NotReady(f"The vector engine does not start: {self.failure}.")
+            log.error("%s: %s", self._title, self.failure, extra={"action": "vectors_failed"})
+            raise NotReady(f"The {self._title} does not start: {self.failure}.")
         self.failure = ""
-        log.info("vector engine started", extra={"action": "vectors_started"})
+        log.info("%s started", self._title, extra={"action": "vectors_started"})
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._retire())
         return link
@@ -115,7 +130,16 @@ class Engine:
             elif link.rests_in(IDLE_S) <= 0:
                 self._link = None
                 await link.end()
-                log.info("vector engine rests", extra={"action": "vectors_idle"})
+                log.info("%s rests", self._title, extra={"action": "vectors_idle"})
+
+
+class Engine(Hosted):
+    """The vector engine on its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        # Chroma's own runtime: with more threads a query takes half as long again to wake them.
+        env = {"TOKIO_WORKER_THREADS": "1"}
+        super().__init__("vector engine", "mlpi.vectors.engine", (str(folder),), env)
 
 
 class _Link:
@@ -123,11 +147,13 @@ class _Link:
 
     def __init__(
         self,
+        title: str,
         process: subprocess.Popen[bytes],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         self.process = process
+        self._title = title
         self.ready = asyncio.Event()
         self.is_over = False
         self._reader, self._writer = reader, writer
@@ -152,7 +178,7 @@ class _Link:
             await asyncio.shield(self._write(Frame(number, dict(head), body)))
             found: Frame = await answer
         except ConnectionError:
-            raise EngineEnded from None
+            raise self._ended() from None
         finally:
             self._waiting.pop(number, None)
             self._used_at = time.monotonic()
@@ -190,9 +216,14 @@ class _Link:
             self.ready.set()
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(EngineEnded())
+                    future.set_exception(self._ended())
             self._writer.close()
             self.process.poll()
+
+    def _ended(self) -> EngineEnded:
+        return EngineEnded(
+            f"The {self._title} ended before it answered: what was asked may or may not be done."
+        )
 
 
 def environment() -> dict[str, str]:
@@ -201,6 +232,4 @@ def environment() -> dict[str, str]:
         **{key: value for key, value in os.environ.items() if not key.startswith("MLPI_")},
         "ANONYMIZED_TELEMETRY": "False",
         "DO_NOT_TRACK": "true",
-        # Chroma's own runtime: with more threads a query takes half as long again to wake them.
-        "TOKIO_WORKER_THREADS": "1",
     }
