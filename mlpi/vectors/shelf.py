@@ -227,7 +227,7 @@ def _records(found: Mapping[str, Any]) -> list[Record]:
         Record(
             id_,
             document,
-            metadata or {},
+            dict(sorted((metadata or {}).items())),  # Chroma keeps no order
             None if vector is None else array("f", vector),
             uri,
             distance,

@@ -254,3 +254,19 @@ def test_everything_works_without_javascript(watch: Watch, work: dict[str, str])
     page.locator("main").get_by_role("link", name="findable-run").click()
     page.locator("#artifacts").get_by_role("link", name="plots & more").click()
     expect(page.locator("#artifacts li")).to_have_count(1)
+
+
+def test_on_a_phone_rooms_beyond_the_first_are_behind_more(watch: Watch) -> None:
+    watched = watch(viewport={"width": 360, "height": 740})
+    page = watched.log_in("ana")
+    rooms = page.get_by_role("navigation", name="Rooms")
+    shown = rooms.locator(":scope > a:visible, summary:visible")
+    boxes = [one.bounding_box() for one in shown.all()]
+    assert all(
+        box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes
+    )
+    expect(rooms.get_by_role("link", name="Settings")).to_be_hidden()
+    rooms.get_by_text("More").click()
+    rooms.get_by_role("link", name="Settings").click()
+    page.wait_for_url("**/settings/**")
+    expect(rooms.locator("summary")).to_have_attribute("aria-current", "true")
