@@ -11,6 +11,8 @@ from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.vectors.app import ChromaApp
+from mlpi.vectors.embedders.embedding import Embedding
+from mlpi.vectors.embedders.service import Embedders
 from mlpi.vectors.host import Engine
 
 
@@ -23,6 +25,8 @@ class Vectors:
 
     def __init__(self, house: House) -> None:
         self.engine = Engine(house.settings.home / "chroma")
+        self.embedders = Embedders(house)
+        self.embedding = Embedding(self.embedders)
         self._app = ChromaApp(self.engine, may_reset=house.settings.chroma_reset)
 
     @property
@@ -34,6 +38,8 @@ class Vectors:
 
     async def stop(self) -> None:
         await self.engine.stop()
+        await self.embedding.stop()
+        self.embedders.close()
 
     def summary(self, principal: Principal) -> Card | None:
         return None
