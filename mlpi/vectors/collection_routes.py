@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from mlpi.auth.requests import actor_of
 from mlpi.errors import MlpiError
+from mlpi.vectors.embedders.choice import NONE
 from mlpi.vectors.records import SPACES
 from mlpi.vectors.service import VectorsService
 from mlpi.web.render import back_to, render, wants_part, workspace_of
@@ -29,15 +30,19 @@ def router(service: VectorsService) -> APIRouter:
         form: dict[str, str] | None = None,
     ) -> Response:
         part = "_collections" if wants_part(request) else "collections"
+        workspace = workspace_of(request)
+        is_whole = part == "collections"
         return render(
             request,
             f"vectors/{part}.html",
             status,
-            collections=service.store.page(workspace_of(request), q),
+            collections=service.store.page(workspace, q),
+            embedders=service.embedders.all(workspace),
+            options=service.embedders.options_of(workspace) if is_whole else None,
             q=q,
             spaces=SPACES,
             error=error,
-            form=form or {"name": "", "space": SPACES[0]},
+            form=form or {"name": "", "space": SPACES[0], "embedder": NONE},
         )
 
     @pages.get(AT)
@@ -45,13 +50,18 @@ def router(service: VectorsService) -> APIRouter:
         return page(request, q.strip())
 
     @pages.post(AT)
-    def create(request: Request, name: Text = "", space: Text = SPACES[0]) -> Response:
+    def create(
+        request: Request, name: Text = "", space: Text = SPACES[0], embedder: Text = NONE
+    ) -> Response:
         try:
-            made = service.create(workspace_of(request), name, space, actor=actor_of(request))
+            made = service.create(
+                workspace_of(request), name, space, actor=actor_of(request), embedder=embedder
+            )
         except MlpiError as error:
             if error.status not in (409, 422):
                 raise
-            return page(request, status=422, error=error, form={"name": name, "space": space})
+            form = {"name": name, "space": space, "embedder": embedder}
+            return page(request, status=422, error=error, form=form)
         return back_to(request, f"{AT}/{made}")
 
     def about_page(
@@ -61,12 +71,15 @@ def router(service: VectorsService) -> APIRouter:
         error: MlpiError | None = None,
         form: dict[str, str] | None = None,
     ) -> Response:
-        found = service.store.one(workspace_of(request), collection_id)
+        workspace = workspace_of(request)
+        found = service.store.one(workspace, collection_id)
         return render(
             request,
             "vectors/about.html",
             status,
             collection=found,
+            embedder=service.embedders.of(workspace, collection_id),
+            options=service.embedders.options_of(workspace),
             error=error,
             form={"name": found.name, "key": "", "value": "", **(form or {})},
         )
@@ -98,6 +111,18 @@ def router(service: VectorsService) -> APIRouter:
                 raise
             form = {"key": key, "value": value}
             return about_page(request, collection_id, 422, error, form)
+        return back_to(request, f"{AT}/{collection_id}/about")
+
+    @pages.post(ONE + "/embedder")
+    def embedder(request: Request, collection_id: str, embedder: Text = NONE) -> Response:
+        try:
+            service.choose_embedder(
+                workspace_of(request), collection_id, embedder, actor=actor_of(request)
+            )
+        except MlpiError as error:
+            if error.status != 422:
+                raise
+            return about_page(request, collection_id, 422, error)
         return back_to(request, f"{AT}/{collection_id}/about")
 
     @pages.post(ONE + "/remove")

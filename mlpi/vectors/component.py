@@ -11,6 +11,8 @@ from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.vectors.app import ChromaApp
+from mlpi.vectors.embedders.embedding import Embedding
+from mlpi.vectors.embedders.service import Embedders
 from mlpi.vectors.host import Engine
 from mlpi.vectors.relay import Relay
 from mlpi.vectors.routes import router
@@ -29,7 +31,11 @@ class Vectors:
         self.engine = Engine(folder)
         self._relay = Relay(folder, self.engine)
         self._app = ChromaApp(self.engine, may_reset=house.settings.chroma_reset)
-        self.service = VectorsService(CollectionStore(folder), self.engine, house.db, house.audit)
+        self.embedders = Embedders(house)
+        self.embedding = Embedding(self.embedders)
+        self.service = VectorsService(
+            CollectionStore(folder), self.engine, self.embedders, house.db, house.audit
+        )
         self.routers: Sequence[APIRouter] = (router(self.service),)
 
     @property
@@ -43,6 +49,8 @@ class Vectors:
     async def stop(self) -> None:
         await self._relay.stop()
         await self.engine.stop()
+        await self.embedding.stop()
+        self.embedders.close()
 
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:

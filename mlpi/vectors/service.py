@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mlpi.auth.audit import Actor, Audit
 from mlpi.component import Hit
 from mlpi.db import Database
 from mlpi.errors import Conflict, Invalid, NotFound
+from mlpi.vectors.embedders.choice import NONE, EmbedderChoice, read_value
+from mlpi.vectors.embedders.service import Embedders
 from mlpi.vectors.host import Engine
 from mlpi.vectors.records import SPACES, Collection
 from mlpi.vectors.shelf import Shelf, threaded
@@ -30,8 +30,16 @@ class Totals:
 class VectorsService:
     """Collections of a workspace: reading them from disk, changing them through the engine."""
 
-    def __init__(self, store: CollectionStore, engine: Engine, db: Database, audit: Audit) -> None:
+    def __init__(
+        self,
+        store: CollectionStore,
+        engine: Engine,
+        embedders: Embedders,
+        db: Database,
+        audit: Audit,
+    ) -> None:
         self.store = store
+        self.embedders = embedders
         self._engine = engine
         self._db = db
         self._audit = audit
@@ -41,26 +49,34 @@ class VectorsService:
         return Shelf(threaded(self._engine.ask), workspace)
 
     def create(
-        self,
-        workspace: str,
-        name: str,
-        space: str,
-        *,
-        actor: Actor,
-        metadata: Mapping[str, Any] | None = None,
+        self, workspace: str, name: str, space: str, *, actor: Actor, embedder: str = NONE
     ) -> str:
-        """Make a collection; its id. Raises Invalid, Conflict."""
+        """Make a collection; its id. embedder: as a form says it, see embedders.choice.
+
+        Raises Invalid, Conflict.
+        """
         name = _checked_name(name)
         if space not in SPACES:
             raise Invalid(
                 f"{space!r} is no metric.", advice=f"Use {', '.join(SPACES)}.", field="space"
             )
+        choice = self._usable(workspace, embedder)  # one that is not makes no collection
         try:
-            made = self.shelf(workspace).create(name, space=space, metadata=metadata)
+            made = self.shelf(workspace).create(name, space=space)
         except Conflict:
             raise _taken(name) from None
         self._note(actor, "collection_added", name, workspace)
+        if choice.word != NONE:
+            self.embedders.choose(workspace, made, choice.word, choice.options, actor=actor)
         return made
+
+    def choose_embedder(
+        self, workspace: str, collection_id: str, value: str, *, actor: Actor
+    ) -> None:
+        """Set what turns a collection's texts into vectors. Raises Invalid, NotFound."""
+        self.store.one(workspace, collection_id)
+        choice = self._usable(workspace, value)
+        self.embedders.choose(workspace, collection_id, choice.word, choice.options, actor=actor)
 
     def rename(self, workspace: str, collection_id: str, name: str, *, actor: Actor) -> None:
         """Raises Invalid, Conflict, NotFound."""
@@ -101,6 +117,7 @@ class VectorsService:
         """Delete a collection with its records. Raises NotFound."""
         found = self.store.one(workspace, collection_id)
         self.shelf(workspace).remove(found.name)
+        self.embedders.forget(workspace, collection_id)
         self._note(actor, "collection_removed", f"{found.name} ({found.count} records)", workspace)
 
     def totals(self, workspace: str) -> Totals:
@@ -126,6 +143,17 @@ class VectorsService:
         if found is None:
             raise NotFound(f"There is no collection {name!r} in this workspace.")
         return found
+
+    def _usable(self, workspace: str, value: str) -> EmbedderChoice:
+        """A choice that works now. Raises Invalid about the form's one field."""
+        try:
+            choice = read_value(value)
+            if choice.word != NONE:
+                self.embedders.recipe(workspace, choice)
+        except Invalid as error:
+            error.field = "embedder"
+            raise
+        return choice
 
     def _note(self, actor: Actor, action: str, target: str, workspace: str) -> None:
         with self._db.write() as session:

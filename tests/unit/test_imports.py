@@ -24,6 +24,8 @@ HEAVY = {
     "matplotlib": None,
     "numpy": None,
 }
+# Imported in the embedding host and in workers only: it loads models that MLflow keeps.
+ALSO = {"vectors/embedders/registered.py": "mlflow"}
 # Imported by name from a child process or by MLflow itself, never by the service.
 OWN_PROCESS = {
     "tracking/provider.py",
@@ -91,8 +93,10 @@ def test_only_routes_know_http_and_only_stores_know_sql(module: str) -> None:
 @pytest.mark.parametrize("module", modules())
 def test_heavy_packages_stay_in_their_room_and_load_late(module: str) -> None:
     for name in imports(module):
-        owner = HEAVY.get(name.split(".")[0], room(module))
-        assert owner in (room(module), None), f"{module} imports {name}"
+        package = name.split(".")[0]
+        owner = HEAVY.get(package, room(module))
+        may = owner in (room(module), None) or ALSO.get(module) == package
+        assert may, f"{module} imports {name}"
     if module not in OWN_PROCESS:
         early = {n for n in imports(module, top_level=True) if n.split(".")[0] in HEAVY}
         assert not early

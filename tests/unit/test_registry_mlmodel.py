@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mlpi.artifacts import folder_of
 from mlpi.errors import Invalid
 from mlpi.tracking.registry import files, mlmodel
 from mlpi.tracking.registry.deeds import checked_name
@@ -135,7 +136,7 @@ def test_loading_code_is_python_whatever_the_name() -> None:
 def test_only_folders_of_the_workspace_are_read(
     location: str, workspace: str, folder: str | None
 ) -> None:
-    assert files.folder_of(location, workspace) == folder
+    assert folder_of(location, workspace) == folder
 
 
 @dataclass

@@ -11,6 +11,7 @@ ROWS = rows(
     viewer GET      /vectors/{collection_id}/about
     editor POST     /vectors/{collection_id}/rename
     editor POST     /vectors/{collection_id}/metadata
+    editor POST     /vectors/{collection_id}/embedder
     owner  POST     /vectors/{collection_id}/remove
     """,
 )

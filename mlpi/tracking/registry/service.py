@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlpi.artifacts import folder_of
 from mlpi.component import Hit
 from mlpi.errors import Invalid, MlpiError, NotFound, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
@@ -212,7 +213,7 @@ class RegistryService:
 
     def _file(self, workspace: str, version: Version) -> tuple[mlmodel.ModelFile | None, str]:
         """What the version's MLmodel file says, or why nothing can be said."""
-        folder = files.folder_of(version.location, workspace)
+        folder = folder_of(version.location, workspace)
         if folder is None:
             return None, "Its files lie outside this server's artifact store and are not read."
         try:
