@@ -70,6 +70,7 @@ class Hosted:
     def kill(self) -> None:
         """End it at once: it hangs. What is under way in it raises EngineEnded."""
         if self._link is not None:
+            self._link.is_over = True  # who asks next is not to meet it
             self._link.process.kill()
 
     async def stop(self) -> None:
