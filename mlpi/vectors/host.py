@@ -70,6 +70,7 @@ class Hosted:
     def kill(self) -> None:
         """End it at once: it hangs. What is under way in it raises EngineEnded."""
         if self._link is not None:
+            self._link.is_over = True  # who asks next is not to meet it
             self._link.process.kill()
 
     async def stop(self) -> None:
@@ -194,11 +195,6 @@ class _Link:
         with contextlib.suppress(OSError):
             self._writer.close()
             await self._writer.wait_closed()
-        try:
-            await anyio.to_thread.run_sync(self.process.wait, END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
         await asyncio.gather(self._reading, return_exceptions=True)
 
     async def _read(self) -> None:
@@ -218,7 +214,15 @@ class _Link:
                 if not future.done():
                     future.set_exception(self._ended())
             self._writer.close()
-            self.process.poll()
+            await self._bury()
+
+    async def _bury(self) -> None:
+        """Wait until the process is gone; kill it if it does not go."""
+        try:
+            await anyio.to_thread.run_sync(self.process.wait, END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def _ended(self) -> EngineEnded:
         return EngineEnded(
