@@ -225,7 +225,6 @@ def test_a_tag_alone_lets_nothing_go(made: Made) -> None:
         "mlflow-artifacts:/workspaces/other/1/{id}/artifacts",
         "mlflow-artifacts:/workspaces/lab/../other/{id}",
         "mlflow-artifacts:/workspaces/lab/1",
-        "mlflow-artifacts:/1/{id}/artifacts",
         "mlflow-artifacts:/../../{id}",
         "mlflow-artifacts:/",
         "",
@@ -246,9 +245,10 @@ def test_files_elsewhere_stay_and_are_named(made: Made, tmp_path: Path) -> None:
     assert made.ids("runs", "run_uuid") == set()
 
 
-def test_the_old_place_of_the_default_workspace_is_its_own() -> None:
+def test_files_are_removed_from_where_mlflow_keeps_them() -> None:
     uri = "mlflow-artifacts:/7/r1/artifacts"
     assert files.own_path(uri, "default", "r1") == "7/r1/artifacts"
+    assert files.own_path(uri, "lab", "r1") == "workspaces/lab/7/r1/artifacts"
 
 
 def test_pages_of_runs_meet_every_run_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from mlpi.tracking.records import Run
 from mlpi.tracking.registry import files, mlmodel
 from mlpi.tracking.registry.records import Candidate, Model, Version
 from mlpi.tracking.registry.store import SORTS, RegistryStore
+from mlpi.tracking.run_page.files import root_of
 from mlpi.tracking.runs.service import Comparison, Line, RunsService
 
 log = logging.getLogger(__name__)
@@ -212,9 +213,10 @@ class RegistryService:
 
     def _file(self, workspace: str, version: Version) -> tuple[mlmodel.ModelFile | None, str]:
         """What the version's MLmodel file says, or why nothing can be said."""
-        folder = files.folder_of(version.location, workspace)
-        if folder is None:
-            return None, "Its files lie outside this server's artifact store and are not read."
+        try:
+            folder = root_of(version.location, workspace)
+        except NotFound:
+            return None, "Its files lie outside this workspace's artifacts and are not read."
         try:
             read = files.texts(self._mlflow.artifacts(), folder, (MLMODEL, "requirements.txt"))
             if MLMODEL not in read:

@@ -17,12 +17,12 @@ from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from mlpi.errors import Invalid, NotFound
+from mlpi.tracking.run_page.viewers import kind_of
 
 DEFAULT_WORKSPACE = "default"  # MLflow's own, whose files may lie at the root
 MOST_LISTED = 1000
 MOST_PACKED = 10_000
 _UPLOADING = ".artifact.uploading."  # MLflow's own, of a file that is not complete
-_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg"})
 FETCHED_BYTES = 200_000_000  # what is brought here from another store for looking at
 
 
@@ -40,7 +40,7 @@ class Item:
 
     @property
     def is_image(self) -> bool:
-        return not self.is_dir and PurePosixPath(self.path).suffix.lower() in _IMAGES
+        return not self.is_dir and kind_of(self.name) == "image"
 
 
 def root_of(artifact_uri: str, workspace: str) -> str:
