@@ -39,6 +39,7 @@ from mlpi.tracking.traces.store import TracesStore
 from mlpi.tracking.transfer import lease_routes
 from mlpi.tracking.transfer.lease import Leases
 from mlpi.tracking.trash import routes as trash_routes
+from mlpi.tracking.trash.chosen import ChosenStore
 from mlpi.tracking.trash.retention import Retention
 from mlpi.tracking.trash.service import Trash
 from mlpi.tracking.trash.store import TrashStore
@@ -72,6 +73,7 @@ class Tracking:
         self.trash = Trash(
             self.service,
             TrashStore(self._store.engine),
+            ChosenStore(self._store.engine),
             self.mlflow.artifacts,
             room.jobs,
             house.audit,
