@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import posixpath
+from urllib.parse import unquote, urlsplit
 
 from mlpi.auth.names import DEFAULT_WORKSPACE
+from mlpi.errors import NotFound
 
-_SCHEME = "mlflow-artifacts:"
 
+def root_of(artifact_uri: str, workspace: str) -> str:
+    """The folder in MLflow's artifact store. Raises NotFound when it is not there, or not theirs.
 
-def folder_of(location: str, workspace: str) -> str | None:
-    """The path of a location in this server's artifact store.
-
-    None when it lies elsewhere, or in another workspace's part: versions that were copied here
-    may claim any address.
+    The rule is MLflow's for proxied artifacts, as tracking.isolation makes it strict.
     """
-    path = location.removeprefix(_SCHEME)
-    if path == location or path.startswith("//"):
-        return None
-    path = posixpath.normpath(path.strip("/") or ".")
-    if path.split("/", 1)[0] in ("..", "."):
-        return None
-    if path.startswith(f"workspaces/{workspace}/"):
-        return path
-    is_legacy = workspace == DEFAULT_WORKSPACE and path.split("/", 1)[0] != "workspaces"
-    return path if is_legacy else None
+    parsed = urlsplit(artifact_uri)
+    if parsed.scheme != "mlflow-artifacts":
+        raise NotFound(
+            f"These files lie at {_shown(artifact_uri)}, outside of MLflow's artifact store.",
+            advice="MLflow's client reads them there.",
+        )
+    clean = posixpath.normpath(unquote(parsed.path).lstrip("/") or ".")
+    parts = clean.split("/")
+    if clean == "." or parts[0] == "..":
+        raise NotFound("There are no such files.")
+    if parts[0] == "workspaces":
+        if len(parts) < 3 or parts[1] != workspace:
+            raise NotFound("There are no such files in this workspace.")
+        return clean
+    return clean if workspace == DEFAULT_WORKSPACE else f"workspaces/{workspace}/{clean}"
+
+
+def _shown(uri: str) -> str:
+    """A location without a password that may stand in it."""
+    parsed = urlsplit(uri)
+    place = parsed.netloc.rpartition("@")[2]
+    return f"{parsed.scheme}://{place}{parsed.path}" if parsed.scheme else parsed.path

@@ -8,7 +8,6 @@ import os
 import selectors
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,8 +18,9 @@ import psutil
 
 from mlpi.jobs import output
 from mlpi.jobs.channel import Channel, Message, pair
+from mlpi.jobs.crew import Crew
 from mlpi.jobs.pace import Paces
-from mlpi.jobs.processes import Family, FreeMemory, Worker, memory_of, obituary
+from mlpi.jobs.processes import Family, FreeMemory, Worker, memory_of, obituary, started_family
 from mlpi.jobs.runner import (
     Cancelled,
     Died,
@@ -33,16 +33,11 @@ from mlpi.jobs.runner import (
     Started,
     Succeeded,
 )
-from mlpi.jobs.worker import THREADS
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.5  # limits are enforced this exactly
 EXIT_GRACE_S = 2.0  # how long an exit status may come after its channel closed
-# One more worker needs about this much; less free memory than this would make the board swap.
-WORKER_BYTES = 200 * 2**20
-AT_ONCE = 64  # quick jobs that one worker is handed at most
-_ONE_THREAD = dict.fromkeys(THREADS, "1")  # a job that asks for more is given them in its worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,12 @@ class LocalRunner:
     one thread; the processes are watched through their sockets, whose closing is their death.
     """
 
-    def __init__(self, limits: Limits, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        monotonic: Callable[[], float] = time.monotonic,
+        paces: Paces | None = None,
+    ) -> None:
         self._limits = limits
         self._now = monotonic
         self._families: dict[str, Family] = {}
@@ -81,26 +81,16 @@ class LocalRunner:
         self._events: list[Event] = []
         self._unplaced: deque[Order] = deque()
         self._doomed: set[int] = set()
-        self._paces = Paces()
+        self._paces = paces or Paces()
+        self._crew = Crew(self._workers, self._paces, limits.max_workers)
 
     def capacity(self) -> int:
-        free = self.free_cpus()
-        idle = sum(1 for worker in self._workers.values() if self._is_idle(worker))
-        affordable = idle + max(0, self._memory.free_bytes(self._now()) // WORKER_BYTES - 1)
-        if free > 0 and affordable == 0:
-            self._waiting_because = "too little free memory for one more worker"
-            return 0
-        self._waiting_because = ""
-        more = sum(
-            AT_ONCE - max(1, len(worker.orders))
-            for worker in self._workers.values()
-            if self._is_quick(worker) or (self._is_idle(worker) and worker.was_quick)
-        )
-        return max(0, min(free, affordable) + more - len(self._unplaced))
+        room = self._crew.room(self._memory.free_bytes(self._now()))
+        self._waiting_because = "too little free memory for one more worker" if room is None else ""
+        return max(0, (room or 0) - len(self._unplaced))
 
     def free_cpus(self) -> int:
-        held = sum(worker.order.cpus for worker in self._workers.values() if worker.order)
-        return self._limits.max_workers - held
+        return self._crew.free_cpus()
 
     def start(self, orders: Sequence[Order]) -> None:
         messages: dict[Worker, list[Message]] = {}
@@ -184,42 +174,15 @@ class LocalRunner:
     def _place(self, order: Order) -> Worker | None:
         """A worker for an order; None while there is none."""
         if order.cpus <= self.free_cpus():
-            return self._idle_worker(order.family) or self._fork(order)
-        return self._quick_worker(order) if order.cpus == 1 else None
-
-    def _is_quick(self, worker: Worker) -> bool:
-        """Whether a busy worker will soon be through with what it has."""
-        return (
-            worker.order is not None
-            and worker.order.cpus == 1
-            and worker.end is None
-            and worker.closed_at is None
-            and len(worker.orders) < AT_ONCE
-            and all(map(self._paces.is_quick, {order.function for order in worker.orders}))
-        )
-
-    def _quick_worker(self, order: Order) -> Worker | None:
-        if not self._paces.is_quick(order.function):
-            return None
-        quick = [
-            worker
-            for worker in self._workers.values()
-            if worker.family == order.family and self._is_quick(worker)
-        ]
-        return min(quick, key=lambda worker: len(worker.orders), default=None)
-
-    @staticmethod
-    def _is_idle(worker: Worker) -> bool:
-        return worker.order is None and worker.end is None and worker.closed_at is None
-
-    def _idle_worker(self, family: str) -> Worker | None:
-        idle = [w for w in self._workers.values() if w.family == family and self._is_idle(w)]
-        return max(idle, key=lambda worker: worker.idle_since, default=None)
+            return self._crew.idle_of(order.family) or self._fork(order)
+        return self._crew.quick_for(order)
 
     def _fork(self, order: Order) -> Worker:
         if len(self._workers) >= self._limits.max_workers:
-            self._retire_longest_idle()
-        family = self._families.get(order.family) or self._start_family(order)
+            idle = self._crew.longest_idle()
+            if idle is not None:
+                self._forget(idle)
+        family = self._families.get(order.family) or self._started(order)
         ours, theirs = pair()
         worker = Worker(next(self._numbers), order.family, Channel(ours), self._now())
         with theirs:
@@ -230,18 +193,13 @@ class LocalRunner:
         self._selector.register(worker.channel, selectors.EVENT_READ, worker)
         return worker
 
-    def _retire_longest_idle(self) -> None:
-        idle = [worker for worker in self._workers.values() if self._is_idle(worker)]
-        if idle:
-            self._forget(min(idle, key=lambda worker: worker.idle_since))
-
     def _forget(self, worker: Worker) -> None:
         """Stop watching a worker; one that still runs ends when it reads the closed channel."""
         if self._workers.pop(worker.number, None) is None:
             return
         self._selector.unregister(worker.channel)
         worker.channel.close()
-        if not any(other.family == worker.family for other in self._workers.values()):
+        if not self._crew.has(worker.family):
             family = self._families.get(worker.family)
             if family is not None:
                 family.idle_since = self._now()
@@ -330,23 +288,11 @@ class LocalRunner:
 
     # fork servers
 
-    def _start_family(self, order: Order) -> Family:
-        ours, theirs = pair()
-        with theirs:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "mlpi.jobs.forkserver"),
-                    *(str(theirs.fileno()), order.family, *order.preload),
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **_ONE_THREAD},
-                cwd=order.home,
-            )
-        family = Family(order.family, process, Channel(ours), ours, self._now())
-        self._families[order.family] = family
+    def _started(self, order: Order) -> Family:
+        family = started_family(order, self._now())
+        self._families[family.name] = family
         self._selector.register(family.control, selectors.EVENT_READ, family)
-        log.info("fork server started", extra={"action": "family_started", "family": order.family})
+        log.info("fork server started", extra={"action": "family_started", "family": family.name})
         return family
 
     def _hear_family(self, family: Family) -> None:
@@ -395,11 +341,11 @@ class LocalRunner:
                 self._settle(worker)
             elif worker.order is not None and worker.end is None:
                 self._enforce(worker, worker.order, now)
-            elif self._is_idle(worker) and now - worker.idle_since > self._limits.worker_idle_s:
+            elif worker.is_idle and now - worker.idle_since > self._limits.worker_idle_s:
                 self._forget(worker)
         for family in list(self._families.values()):
-            has_workers = any(w.family == family.name for w in self._workers.values())
-            if not has_workers and now - family.idle_since > self._limits.server_idle_s:
+            is_empty = not self._crew.has(family.name)
+            if is_empty and now - family.idle_since > self._limits.server_idle_s:
                 self._drop_family(family)
 
     def _enforce(self, worker: Worker, order: Order, now: float) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import psutil
 
-from mlpi.jobs.channel import Channel
+from mlpi.jobs.channel import Channel, pair
 from mlpi.jobs.runner import Event, Order
+from mlpi.jobs.worker import THREADS
 
+_ONE_THREAD = dict.fromkeys(THREADS, "1")  # a job that asks for more is given them in its worker
 MEMORY_S = 0.1  # how old the figure of free memory may be
 
 
@@ -36,6 +40,10 @@ class Worker:
     def order(self) -> Order | None:
         return self.orders[0] if self.orders else None
 
+    @property
+    def is_idle(self) -> bool:
+        return self.order is None and self.end is None and self.closed_at is None
+
 
 @dataclass(eq=False)
 class Family:
@@ -48,6 +56,23 @@ class Family:
     idle_since: float
     ready_s: float | None = None
     exits: dict[int, int] = field(default_factory=dict)
+
+
+def started_family(order: Order, now: float) -> Family:
+    """A new fork server of an order's family; now is a monotonic time in seconds."""
+    ours, theirs = pair()
+    with theirs:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlpi.jobs.forkserver"),
+                *(str(theirs.fileno()), order.family, *order.preload),
+            ],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **_ONE_THREAD},
+            cwd=order.home,
+        )
+    return Family(order.family, process, Channel(ours), ours, now)
 
 
 class FreeMemory:

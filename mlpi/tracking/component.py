@@ -11,38 +11,11 @@ from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
-from mlpi.tracking.charts import routes as charts_routes
-from mlpi.tracking.charts.service import ChartsService
-from mlpi.tracking.charts.store import ChartsStore
-from mlpi.tracking.compared import routes as compared_routes
-from mlpi.tracking.compared.service import FileComparisons
-from mlpi.tracking.deeds import Deeds
 from mlpi.tracking.mlflow_app import MlflowApp
-from mlpi.tracking.prompts import routes as prompts_routes
-from mlpi.tracking.prompts.deeds import PromptDeeds
-from mlpi.tracking.prompts.store import PromptStore
-from mlpi.tracking.registry import routes as registry_routes
-from mlpi.tracking.registry.deeds import RegistryDeeds
-from mlpi.tracking.registry.service import RegistryService
-from mlpi.tracking.registry.store import RegistryStore
-from mlpi.tracking.routes import router
-from mlpi.tracking.run_page.rows import ParquetRows
-from mlpi.tracking.run_page.service import RunPage
-from mlpi.tracking.runs.saved import SavedViews
-from mlpi.tracking.runs.service import RunsService
-from mlpi.tracking.runs.store import RunsStore
-from mlpi.tracking.service import TrackingService
 from mlpi.tracking.store import TrackingStore
-from mlpi.tracking.traces import routes as traces_routes
-from mlpi.tracking.traces.service import TracesService
-from mlpi.tracking.traces.store import TracesStore
-from mlpi.tracking.transfer import lease_routes
-from mlpi.tracking.transfer.lease import Leases
-from mlpi.tracking.trash import routes as trash_routes
 from mlpi.tracking.trash.retention import Retention
-from mlpi.tracking.trash.service import Trash
-from mlpi.tracking.trash.store import TrashStore
 from mlpi.tracking.ui import MlflowUi
+from mlpi.tracking.wiring import wired
 
 
 class Tracking:
@@ -56,40 +29,9 @@ class Tracking:
         self.mlflow = MlflowApp(settings, house.identity, house.workspaces)
         self._ui = MlflowUi(settings.home / "cache" / "assets")
         self._store = TrackingStore(settings.mlflow_database)
-        self.service = TrackingService(self._store, self.mlflow)
-        self.runs = RunsService(
-            self.service,
-            RunsStore(self._store.engine),
-            SavedViews(house.db, house.audit, house.clock),
-        )
-        deeds = Deeds(self.mlflow.app, house.db, house.audit)
-        self.registry = RegistryService(self.runs, RegistryStore(self._store.engine), self.mlflow)
-        self._prompts = PromptStore(self._store.engine)
-        traces = TracesService(self.service, TracesStore(self._store.engine), deeds)
-        run_page = RunPage(self.service, self.mlflow)
-        rows = ParquetRows(room.jobs, run_page)
-        room.kinds.add(rows.kind())
-        self.trash = Trash(
-            self.service,
-            TrashStore(self._store.engine),
-            self.mlflow.artifacts,
-            room.jobs,
-            house.audit,
-            house.clock,
-            settings,
-        )
-        room.kinds.add(self.trash.kind)
-        self._retention = Retention(self.trash.empty_old)
-        self.routers: Sequence[APIRouter] = (
-            router(self.service, self.runs, deeds, run_page, rows),
-            registry_routes.router(self.registry, RegistryDeeds(deeds)),
-            prompts_routes.router(self.service, self._prompts, PromptDeeds(deeds)),
-            traces_routes.router(traces),
-            charts_routes.router(ChartsService(self.runs, ChartsStore(self._store.engine))),
-            compared_routes.router(FileComparisons(self.runs)),
-            trash_routes.router(self.trash, deeds),
-            lease_routes.router(Leases(house.clock)),
-        )
+        self._parts = wired(house, room, self.mlflow, self._store)
+        self._retention = Retention(self._parts.trash.empty_old)
+        self.routers: Sequence[APIRouter] = self._parts.routers
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
@@ -101,7 +43,7 @@ class Tracking:
 
     async def start(self) -> None:
         self.mlflow.start()
-        if self.trash.days is not None:
+        if self._parts.trash.days is not None:
             self._retention.start()
 
     async def stop(self) -> None:
@@ -114,18 +56,18 @@ class Tracking:
             return None
         health = self.health()
         context: dict[str, object] = {"health": health, "is_ready": health.state is State.READY}
-        if self.service.is_prepared():
+        if self._parts.service.is_prepared():
             context["counts"] = self._store.counts(principal.workspace)
             context["runs"] = self._store.recent_runs(principal.workspace, 4)
         return Card("tracking/_card.html", context, is_wide=True)
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
         hits = [
-            *self.service.search(principal.workspace, words),
-            *self.registry.search(principal.workspace, words),
+            *self._parts.service.search(principal.workspace, words),
+            *self._parts.registry.search(principal.workspace, words),
         ]
-        if principal.workspace is not None and self.service.is_prepared():
-            found, _ = self._prompts.page(principal.workspace, words)
+        if principal.workspace is not None and self._parts.service.is_prepared():
+            found, _ = self._parts.prompts.page(principal.workspace, words)
             hits += [Hit(one.name, f"/tracking/prompts/{one.name}", "prompt") for one in found[:5]]
         return hits
 

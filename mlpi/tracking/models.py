@@ -16,6 +16,7 @@ experiments = Table(
     Column("name", String),
     Column("workspace", String),
     Column("lifecycle_stage", String),
+    Column("artifact_location", String),
     Column("creation_time", BigInteger),
     Column("last_update_time", BigInteger),
 )
@@ -30,6 +31,7 @@ runs = Table(
     Column("start_time", BigInteger),
     Column("end_time", BigInteger),
     Column("lifecycle_stage", String),
+    Column("deleted_time", BigInteger),
     Column("artifact_uri", String),
 )
 params = Table(
@@ -162,6 +164,7 @@ logged_models = Table(
     Column("name", String),
     Column("artifact_location", String),
     Column("creation_timestamp_ms", BigInteger),
+    Column("last_updated_timestamp_ms", BigInteger),
     Column("status", Integer),
     Column("lifecycle_stage", String),
     Column("model_type", String),

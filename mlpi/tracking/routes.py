@@ -7,9 +7,9 @@ import math
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from mlpi.errors import NotFound
 from mlpi.tracking import experiment_routes
 from mlpi.tracking.deeds import Deeds
+from mlpi.tracking.elsewhere import Elsewhere
 from mlpi.tracking.run_page import deed_routes as run_deeds
 from mlpi.tracking.run_page import file_routes, page_routes
 from mlpi.tracking.run_page.rows import ParquetRows
@@ -18,39 +18,24 @@ from mlpi.tracking.runs import deed_routes
 from mlpi.tracking.runs import routes as runs_routes
 from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.service import TrackingService
-from mlpi.web.render import here, principal_of, workspace_of
+from mlpi.web.render import workspace_of
 
 
 def router(
-    service: TrackingService, runs: RunsService, deeds: Deeds, run_page: RunPage, rows: ParquetRows
+    service: TrackingService,
+    runs: RunsService,
+    deeds: Deeds,
+    run_page: RunPage,
+    rows: ParquetRows,
+    elsewhere: Elsewhere,
 ) -> APIRouter:
     """The room's pages over its services."""
     pages = APIRouter(include_in_schema=False)
-
-    def locatable(request: Request, experiment: str = "", run: str = "") -> str | None:
-        workspace = service.store.workspace_of(experiment_id=experiment, run_id=run)
-        return workspace if workspace in principal_of(request).roles else None
-
-    def elsewhere(request: Request, experiment: str = "", run: str = "") -> Response:
-        """On to the workspace that has it. Raises NotFound when that is not one of the user's."""
-        workspace = locatable(request, experiment, run)
-        if workspace is None or workspace == workspace_of(request):
-            raise NotFound(f"There is no such {'run' if run else 'experiment'} in this workspace.")
-        principal = principal_of(request).within(workspace)
-        return RedirectResponse(here(principal, request.url.path), 303)
-
     pages.include_router(experiment_routes.router(service, deeds))
-    pages.include_router(
-        runs_routes.router(runs, lambda request, id_: elsewhere(request, experiment=id_))
-    )
+    pages.include_router(runs_routes.router(runs, elsewhere.experiment))
     pages.include_router(deed_routes.router(runs, deeds))
-    pages.include_router(
-        page_routes.router(run_page, lambda request, id_: elsewhere(request, run=id_))
-    )
-    pages.include_router(
-        file_routes.router(run_page, rows, lambda request, id_: elsewhere(request, run=id_))
-    )
-
+    pages.include_router(page_routes.router(run_page, elsewhere.run))
+    pages.include_router(file_routes.router(run_page, rows, elsewhere.run))
     pages.include_router(run_deeds.router(run_page, deeds))
 
     @pages.get("/tracking/runs/{run_id}/metric")
@@ -71,7 +56,7 @@ def router(
     def locate(request: Request, experiment: str = "", run: str = "") -> Response:
         """The workspace a link that a client printed leads to; null when it is not the user's."""
         service.require_prepared()
-        return JSONResponse({"workspace": locatable(request, experiment, run)})
+        return JSONResponse({"workspace": elsewhere.located(request, experiment, run)})
 
     @pages.get("/mlflow")
     def ui() -> Response:

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
 
+from mlpi.artifacts import root_of
 from mlpi.component import Hit
 from mlpi.errors import NotFound, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
-from mlpi.tracking.run_page.files import Files, root_of
+from mlpi.tracking.run_page.files import Files, Item
 from mlpi.tracking.store import TrackingStore
-
-_IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    path: str
-    is_dir: bool
-    size_bytes: int | None
-
-    @property
-    def name(self) -> str:
-        return PurePosixPath(self.path).name
-
-    @property
-    def is_image(self) -> bool:
-        return PurePosixPath(self.path).suffix.lower() in _IMAGES
 
 
 class TrackingService:
@@ -51,13 +33,12 @@ class TrackingService:
             self._mlflow.require_not_failed()
             raise NotReady("MLflow is preparing its database, as it does once.")
 
-    def artifacts(self, run: Run, path: str = "") -> list[Artifact]:
+    def artifacts(self, run: Run, path: str = "") -> list[Item]:
         """What lies in a folder of a run's artifacts, folders first. Raises NotReady."""
         try:
-            found = self.files(run).listed(path)
+            return self.files(run).listed(path)
         except NotFound:
             return []
-        return [Artifact(item.path, item.is_dir, item.size_bytes) for item in found]
 
     def files(self, run: Run) -> Files:
         """A run's files. Raises NotReady, and NotFound when they are not its workspace's."""

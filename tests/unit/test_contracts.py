@@ -14,7 +14,6 @@ from mlpi.auth.middleware import WORKSPACE_HEADER
 from mlpi.settings import Settings
 from mlpi.tracking import models
 from mlpi.tracking.environment import server_variables
-from mlpi.tracking.trash import store as trash_store
 from mlpi.vectors.embedders import registry
 from tests.facts import mlflow_facts
 
@@ -38,7 +37,7 @@ def test_what_we_reach_into_is_pinned_to_a_minor_series(package: str) -> None:
 
 def test_the_columns_our_pages_read_are_mlflows() -> None:
     theirs = mlflow_facts()["columns"]
-    for table in (*models.ALL, *trash_store.ALL, *registry.ALL):
+    for table in (*models.ALL, *registry.ALL):
         missing = {column.name for column in table.columns} - set(theirs.get(table.name, ()))
         assert not missing, f"MLflow's table {table.name} has no {missing} any more"
 

@@ -35,8 +35,7 @@ class Quick(Paces):
 @pytest.fixture
 def quick(home: House) -> Iterator[Bench]:
     """One worker whose jobs are all taken for quick ones."""
-    runner = LocalRunner(Limits(max_workers=1))
-    runner._paces = Quick()
+    runner = LocalRunner(Limits(max_workers=1), paces=Quick())
     for bench in running(home, runner):
         bench.kinds.add(JobKind("talk", "mlpi.jobs.selftest:selftest", "talk"))
         yield bench

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mlpi.artifacts import folder_of
 from mlpi.errors import Invalid
 from mlpi.tracking.registry import files, mlmodel
 from mlpi.tracking.registry.deeds import checked_name
@@ -111,32 +110,6 @@ def test_loading_code_is_python_whatever_the_name() -> None:
     compile(code, "code", "exec")
     quoted = code.split("mlflow.sklearn.load_model(")[1].rstrip(")")
     assert json.loads(quoted) == f"models:/{name}/3"
-
-
-@pytest.mark.parametrize(
-    ("location", "workspace", "folder"),
-    [
-        ("mlflow-artifacts:/workspaces/lab/1/models/m-1", "lab", "workspaces/lab/1/models/m-1"),
-        ("mlflow-artifacts:/workspaces/other/1/models/m-1", "lab", None),
-        ("mlflow-artifacts:/workspaces/lab/../other/1", "lab", None),
-        ("mlflow-artifacts:/workspaces/lab2/1", "lab", None),
-        ("mlflow-artifacts:/1/models/m-1", "lab", None),
-        ("mlflow-artifacts:/1/models/m-1", "default", "1/models/m-1"),
-        ("mlflow-artifacts:/workspaces/lab/1", "default", None),
-        ("mlflow-artifacts:/workspaces", "default", None),
-        ("mlflow-artifacts:/./workspaces/lab/1", "default", None),
-        ("mlflow-artifacts:/../x", "default", None),
-        ("mlflow-artifacts:/", "default", None),
-        ("mlflow-artifacts://elsewhere:5000/1/models", "default", None),
-        ("s3://bucket/1", "default", None),
-        ("/etc", "default", None),
-        ("models:/m-1", "default", None),
-    ],
-)
-def test_only_folders_of_the_workspace_are_read(
-    location: str, workspace: str, folder: str | None
-) -> None:
-    assert folder_of(location, workspace) == folder
 
 
 @dataclass

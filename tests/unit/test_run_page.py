@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import Engine
 
+from mlpi.artifacts import root_of
 from mlpi.db import open_engine
 from mlpi.errors import NotFound
 from mlpi.tracking import models
-from mlpi.tracking.run_page.files import Files, clean_path, root_of
+from mlpi.tracking.run_page.files import Files, clean_path
 from mlpi.tracking.run_page.records import Origin, columns_of, source_of
 from mlpi.tracking.run_page.service import MOST_SHOWN, tree
 from mlpi.tracking.run_page.store import SPARK_POINTS, RunPageStore
@@ -92,7 +93,10 @@ def test_new_points_begin_behind_what_is_known(engine: Engine) -> None:
         ("mlflow-artifacts:/1/r/artifacts", "default", "1/r/artifacts"),
         ("mlflow-artifacts://host/1/r", "lab", "workspaces/lab/1/r"),
         ("mlflow-artifacts:/workspaces/default/1", "default", "workspaces/default/1"),
+        ("mlflow-artifacts:/1/models/m-1", "lab", "workspaces/lab/1/models/m-1"),
         ("mlflow-artifacts:/workspaces/lab/1", "other", None),
+        ("mlflow-artifacts:/workspaces/lab2/1", "lab", None),
+        ("mlflow-artifacts:/workspaces/lab/../other/1", "lab", None),
         ("mlflow-artifacts:/workspaces/lab/1", "default", None),
         ("mlflow-artifacts:/./workspaces/lab/1", "default", None),
         ("mlflow-artifacts:/a/../workspaces/lab/1", "default", None),
@@ -102,6 +106,8 @@ def test_new_points_begin_behind_what_is_known(engine: Engine) -> None:
         ("mlflow-artifacts:/", "lab", None),
         ("mlflow-artifacts:/../x", "lab", None),
         ("file:///etc", "lab", None),
+        ("s3://bucket/1", "default", None),
+        ("models:/m-1", "default", None),
         ("/etc", "lab", None),
         ("", "lab", None),
     ],

@@ -18,6 +18,7 @@ from mlpi.jobs.component import JobsRoom
 from mlpi.jobs.store import Filter
 from mlpi.settings import Settings
 from mlpi.tracking.trash import files
+from mlpi.tracking.trash.chosen import ChosenStore
 from mlpi.tracking.trash.collector import Collector
 from mlpi.tracking.trash.records import Choice
 from mlpi.tracking.trash.retention import Retention
@@ -74,6 +75,7 @@ class Made:
         self._tables = MetaData()
         self._tables.reflect(self.engine)
         self.store = TrashStore(self.engine)
+        self.chosen = ChosenStore(self.engine)
 
     def put(self, table: str, **row: Any) -> None:
         with self.engine.begin() as db:
@@ -164,10 +166,10 @@ def test_everything_up_to_a_time_goes_and_nothing_younger(made: Made) -> None:
             last_updated_timestamp_ms=at,
             experiment_id=1,
         )
-    stakes = made.store.stakes("lab", Choice(until_ms=1000))
+    stakes = made.chosen.stakes("lab", Choice(until_ms=1000))
     assert (stakes.experiment_count, stakes.run_count, stakes.model_count) == (1, 2, 1)
     assert (stakes.point_count, stakes.is_more_points) == (6, False)
-    assert made.store.workspaces_due(1000) == ["lab", "other"]
+    assert made.chosen.workspaces_due(1000) == ["lab", "other"]
     done = made.collector().run(Choice(until_ms=1000), nothing)
     assert (done.experiments, done.runs, done.models) == (["2 e2"], 2, 1)
     assert made.ids("experiments", "experiment_id") == {1, 3, 4, 5}
@@ -225,7 +227,6 @@ def test_a_tag_alone_lets_nothing_go(made: Made) -> None:
         "mlflow-artifacts:/workspaces/other/1/{id}/artifacts",
         "mlflow-artifacts:/workspaces/lab/../other/{id}",
         "mlflow-artifacts:/workspaces/lab/1",
-        "mlflow-artifacts:/1/{id}/artifacts",
         "mlflow-artifacts:/../../{id}",
         "mlflow-artifacts:/",
         "",
@@ -246,9 +247,10 @@ def test_files_elsewhere_stay_and_are_named(made: Made, tmp_path: Path) -> None:
     assert made.ids("runs", "run_uuid") == set()
 
 
-def test_the_old_place_of_the_default_workspace_is_its_own() -> None:
+def test_files_are_removed_from_where_mlflow_keeps_them() -> None:
     uri = "mlflow-artifacts:/7/r1/artifacts"
     assert files.own_path(uri, "default", "r1") == "7/r1/artifacts"
+    assert files.own_path(uri, "lab", "r1") == "workspaces/lab/7/r1/artifacts"
 
 
 def test_pages_of_runs_meet_every_run_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +274,7 @@ def test_registered_versions_that_lose_their_files_are_named(made: Made) -> None
     for version, source in enumerate(("runs:/r1/model", "models:/m-7"), 1):
         row = {"workspace": "lab", "name": "reg", "run_id": "r1", "source": source}
         made.put("model_versions", version=version, **row)
-    assert made.store.stakes("lab", Choice(runs=("r1",))).versions == ["reg version 1"]
+    assert made.chosen.stakes("lab", Choice(runs=("r1",))).versions == ["reg version 1"]
 
 
 def test_a_walk_ends_at_its_deadline(tmp_path: Path) -> None:
@@ -297,7 +299,14 @@ def built(house: House, made: Made, days: int | None) -> tuple[Trash, JobsRoom]:
     settings = Settings(home=house.settings.home, mlflow_database_url=made.url, trash_days=days)
     room = JobsRoom(house)
     trash = Trash(
-        cast(Any, Ready()), made.store, lambda: None, room.jobs, house.audit, house.clock, settings
+        cast(Any, Ready()),
+        made.store,
+        made.chosen,
+        lambda: None,
+        room.jobs,
+        house.audit,
+        house.clock,
+        settings,
     )
     room.kinds.add(trash.kind)
     return trash, room

@@ -10,8 +10,8 @@ from mlpi.errors import Invalid, NotFound
 from mlpi.tracking.compared.lines import Row, side_by_side
 from mlpi.tracking.compared.store import artifact_uris
 from mlpi.tracking.records import Run
+from mlpi.tracking.run_page.files import Item
 from mlpi.tracking.runs.service import MAX_COMPARED, RunsService
-from mlpi.tracking.service import Artifact
 
 # Of each run: a listing may be a request to a store far away.
 MAX_FOLDERS = 60
@@ -25,7 +25,7 @@ class Shared:
     """A path that at least two of the runs have, and its files by run id."""
 
     path: str
-    files: dict[str, Artifact]
+    files: dict[str, Item]
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class FileComparisons:
         Raises Invalid, NotFound, NotReady.
         """
         found = self._runs(workspace, ids)
-        by_path: dict[str, dict[str, Artifact]] = {}
+        by_path: dict[str, dict[str, Item]] = {}
         is_cut = False
         for run in found:
             files, is_whole = self._files(run)
@@ -101,9 +101,9 @@ class FileComparisons:
         uris = artifact_uris(self._service.store.engine, [row.run.id for row in rows])
         return [replace(row.run, artifact_uri=uris.get(row.run.id, "")) for row in rows]
 
-    def _files(self, run: Run) -> tuple[list[Artifact], bool]:
+    def _files(self, run: Run) -> tuple[list[Item], bool]:
         """The files of a run in all its folders, and whether those are all."""
-        files: list[Artifact] = []
+        files: list[Item] = []
         folders = [""]
         for count in range(MAX_FOLDERS):
             if count >= len(folders):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlpi.artifacts import folder_of
+from mlpi.artifacts import root_of
 from mlpi.component import Hit
 from mlpi.errors import Invalid, MlpiError, NotFound, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
@@ -213,9 +213,10 @@ class RegistryService:
 
     def _file(self, workspace: str, version: Version) -> tuple[mlmodel.ModelFile | None, str]:
         """What the version's MLmodel file says, or why nothing can be said."""
-        folder = folder_of(version.location, workspace)
-        if folder is None:
-            return None, "Its files lie outside this server's artifact store and are not read."
+        try:
+            folder = root_of(version.location, workspace)
+        except NotFound:
+            return None, "Its files lie outside this workspace's artifacts and are not read."
         try:
             read = files.texts(self._mlflow.artifacts(), folder, (MLMODEL, "requirements.txt"))
             if MLMODEL not in read:

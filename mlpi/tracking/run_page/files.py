@@ -14,15 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
-from urllib.parse import unquote, urlsplit
 
 from mlpi.errors import Invalid, NotFound
+from mlpi.tracking.run_page.viewers import kind_of
 
 DEFAULT_WORKSPACE = "default"  # MLflow's own, whose files may lie at the root
 MOST_LISTED = 1000
 MOST_PACKED = 10_000
 _UPLOADING = ".artifact.uploading."  # MLflow's own, of a file that is not complete
-_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".svg"})
 FETCHED_BYTES = 200_000_000  # what is brought here from another store for looking at
 
 
@@ -40,29 +39,7 @@ class Item:
 
     @property
     def is_image(self) -> bool:
-        return not self.is_dir and PurePosixPath(self.path).suffix.lower() in _IMAGES
-
-
-def root_of(artifact_uri: str, workspace: str) -> str:
-    """The folder in MLflow's artifact store. Raises NotFound when it is not there, or not theirs.
-
-    The rule is MLflow's for proxied artifacts, as tracking.isolation makes it strict.
-    """
-    parsed = urlsplit(artifact_uri)
-    if parsed.scheme != "mlflow-artifacts":
-        raise NotFound(
-            f"These files lie at {_shown(artifact_uri)}, outside of MLflow's artifact store.",
-            advice="MLflow's client reads them there.",
-        )
-    clean = posixpath.normpath(unquote(parsed.path).lstrip("/") or ".")
-    parts = clean.split("/")
-    if clean == "." or parts[0] == "..":
-        raise NotFound("There are no such files.")
-    if parts[0] == "workspaces":
-        if len(parts) < 3 or parts[1] != workspace:
-            raise NotFound("There are no such files in this workspace.")
-        return clean
-    return clean if workspace == DEFAULT_WORKSPACE else f"workspaces/{workspace}/{clean}"
+        return not self.is_dir and kind_of(self.name) == "image"
 
 
 def clean_path(path: str) -> str:
@@ -244,10 +221,3 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _shown(uri: str) -> str:
-    """A location without a password that may stand in it."""
-    parsed = urlsplit(uri)
-    place = parsed.netloc.rpartition("@")[2]
-    return f"{parsed.scheme}://{place}{parsed.path}" if parsed.scheme else parsed.path

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlpi.artifacts import root_of
 from mlpi.errors import NotFound
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
-from mlpi.tracking.run_page.files import Files, Item, clean_path, root_of
+from mlpi.tracking.run_page.files import Files, Item, clean_path
 from mlpi.tracking.run_page.records import LoggedModel, Spark
 from mlpi.tracking.run_page.store import RunPageStore
 from mlpi.tracking.service import TrackingService, plain_first

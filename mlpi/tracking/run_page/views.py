@@ -9,11 +9,11 @@ from fastapi import Request, Response
 
 from mlpi.errors import MlpiError, NotFound, NotReady
 from mlpi.tracking.records import Run
-from mlpi.tracking.run_page.files import MOST_LISTED
+from mlpi.tracking.run_page.files import MOST_LISTED, Item
 from mlpi.tracking.run_page.records import Origin
 from mlpi.tracking.run_page.service import RunPage
 from mlpi.tracking.run_page.viewers import kind_of
-from mlpi.tracking.service import Artifact, plain_first
+from mlpi.tracking.service import plain_first
 from mlpi.web.markdown import Picture, rendered
 from mlpi.web.render import here, principal_of, render, workspace_of
 
@@ -31,11 +31,11 @@ class RunView:
 
     def listed(self, request: Request, run: Run, path: str) -> dict[str, Any]:
         """What lies in a folder of the run's files, or why that cannot be told."""
-        items: list[Artifact] | None = []
+        items: list[Item] | None = []
         trouble = ""
         try:
-            found = self._runs.files(workspace_of(request), run.id).listed(path)
-            items = [Artifact(one.path, one.is_dir, one.size_bytes) for one in found[:MOST_LISTED]]
+            files = self._runs.files(workspace_of(request), run.id)
+            items = files.listed(path)[:MOST_LISTED]
         except NotReady:
             items = None  # the page says so and can be read meanwhile
         except NotFound as error:

@@ -17,11 +17,19 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, insert, literal, select, text, update
 
+from mlpi.tracking.models import experiment_tags, experiments, logged_models, runs, tags
 from mlpi.tracking.purge import Purge
-from mlpi.tracking.trash import store
+from mlpi.tracking.trash.chosen import (
+    NOWHERE,
+    PURGE_TAG,
+    chosen_experiments,
+    chosen_models,
+    chosen_runs,
+    is_leaving_experiment,
+    is_leaving_run,
+)
 from mlpi.tracking.trash.files import folder_size, own_path
 from mlpi.tracking.trash.records import Choice, Place
-from mlpi.tracking.trash.store import PURGE_TAG, experiments, logged_models, marks, run_tags, runs
 
 BATCH = 200
 # Rows of histories in one transaction: nobody who logs meanwhile waits for longer than it takes.
@@ -66,36 +74,36 @@ class Collector:
     def claim(self, choice: Choice) -> None:
         """Take what is chosen, and still deleted, out of the workspace."""
         gone = select(experiments.c.experiment_id).where(
-            store.chosen_experiments(self._workspace, choice)
+            chosen_experiments(self._workspace, choice)
         )
         with self._writing.begin() as db:
             for id_ in db.scalars(gone).all():
-                mark = (marks.c.experiment_id == id_) & (marks.c.key == PURGE_TAG)
-                db.execute(delete(marks).where(mark))
+                mine = experiment_tags.c.experiment_id == id_
+                db.execute(delete(experiment_tags).where(mine, experiment_tags.c.key == PURGE_TAG))
                 row = {"experiment_id": id_, "key": PURGE_TAG, "value": self._workspace}
-                db.execute(insert(marks).values(row))
+                db.execute(insert(experiment_tags).values(row))
                 db.execute(
                     update(experiments)
                     .where(experiments.c.experiment_id == id_)
-                    .values(workspace=f"{store.NOWHERE}{id_}")
+                    .values(workspace=f"{NOWHERE}{id_}")
                 )
-        single = select(runs.c.run_uuid).where(store.chosen_runs(self._workspace, choice))
+        single = select(runs.c.run_uuid).where(chosen_runs(self._workspace, choice))
         while True:
             with self._writing.begin() as db:
                 ids = db.scalars(single.limit(BATCH)).all()
                 if not ids:
                     return
-                mine = run_tags.c.run_uuid.in_(ids) & (run_tags.c.key == PURGE_TAG)
-                db.execute(delete(run_tags).where(mine))
+                mine = tags.c.run_uuid.in_(ids) & (tags.c.key == PURGE_TAG)
+                db.execute(delete(tags).where(mine))
                 value = {"key": PURGE_TAG, "value": self._workspace}
-                db.execute(insert(run_tags), [{"run_uuid": id_, **value} for id_ in ids])
+                db.execute(insert(tags), [{"run_uuid": id_, **value} for id_ in ids])
                 db.execute(update(runs).where(runs.c.run_uuid.in_(ids)).values(experiment_id=None))
 
     def _collect_runs(self, tell: Tell) -> None:
         query = (
             select(literal("run"), runs.c.run_uuid, runs.c.artifact_uri)
-            .select_from(runs.join(run_tags, run_tags.c.run_uuid == runs.c.run_uuid))
-            .where(store.is_leaving_run(self._workspace))
+            .select_from(runs.join(tags, tags.c.run_uuid == runs.c.run_uuid))
+            .where(is_leaving_run(self._workspace))
             .limit(BATCH)
         )
         while found := self._places(query):
@@ -105,7 +113,7 @@ class Collector:
     def _collect_models(self, choice: Choice, tell: Tell) -> None:
         query = (
             select(literal("model"), logged_models.c.model_id, logged_models.c.artifact_location)
-            .where(store.chosen_models(self._workspace, choice))
+            .where(chosen_models(self._workspace, choice))
             .limit(BATCH)
         )
         while found := self._places(query):
@@ -119,9 +127,11 @@ class Collector:
         query = (
             select(experiments.c.experiment_id, experiments.c.name, experiments.c.artifact_location)
             .select_from(
-                experiments.join(marks, marks.c.experiment_id == experiments.c.experiment_id)
+                experiments.join(
+                    experiment_tags, experiment_tags.c.experiment_id == experiments.c.experiment_id
+                )
             )
-            .where(store.is_leaving_experiment(self._workspace))
+            .where(is_leaving_experiment(self._workspace))
         )
         with self._engine.connect() as db:
             found = db.execute(query).all()

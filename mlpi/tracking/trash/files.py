@@ -7,14 +7,13 @@ location, this machine's own folders among them.
 from __future__ import annotations
 
 import os
-import posixpath
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from mlpi.auth.names import DEFAULT_WORKSPACE
+from mlpi.artifacts import root_of
+from mlpi.errors import NotFound
 
 Clock = Callable[[], float]
 List = Callable[[str], Iterable[Any]]  # MLflow's list_artifacts
@@ -25,17 +24,11 @@ def own_path(uri: str, workspace: str, id_: str) -> str | None:
 
     id_: the thing's, which must be part of the path: a wider folder belongs to others too.
     """
-    parts = urlsplit(uri)
-    if parts.scheme != "mlflow-artifacts":
+    try:
+        path = root_of(uri, workspace)
+    except NotFound:
         return None
-    path = posixpath.normpath(parts.path.lstrip("/"))
-    names = path.split("/")
-    if ".." in names or id_ not in names:
-        return None
-    if names[0] == "workspaces":
-        return path if len(names) > 2 and names[1] == workspace else None
-    # What the default workspace had before there were workspaces lies at the root.
-    return path if workspace == DEFAULT_WORKSPACE else None
+    return path if id_ in path.split("/") else None
 
 
 def folder_size(folder: Path, deadline: float, clock: Clock = time.monotonic) -> tuple[int, bool]:

@@ -18,6 +18,7 @@ from mlpi.jobs.service import Jobs, Wish
 from mlpi.jobs.store import Filter
 from mlpi.settings import Settings
 from mlpi.tracking.service import TrackingService
+from mlpi.tracking.trash.chosen import ChosenStore
 from mlpi.tracking.trash.files import Sizes, own_path
 from mlpi.tracking.trash.records import Binned, Choice, Stakes, Tally
 from mlpi.tracking.trash.store import PAGE, TrashStore
@@ -77,6 +78,7 @@ class Trash:
         self,
         tracking: TrackingService,
         store: TrashStore,
+        chosen: ChosenStore,
         repository: Callable[[], Any],
         jobs: Jobs,
         audit: Audit,
@@ -85,6 +87,7 @@ class Trash:
     ) -> None:
         self._tracking = tracking
         self._store = store
+        self._chosen = chosen
         self._jobs = jobs
         self._audit = audit
         self._clock = clock
@@ -137,14 +140,14 @@ class Trash:
         """What would go with a choice. Raises Invalid when it is nothing, NotReady."""
         self._tracking.require_prepared()
         choice = self._checked(choice)
-        stakes = self._store.stakes(workspace, choice)
+        stakes = self._chosen.stakes(workspace, choice)
         if not (stakes.run_count or stakes.experiment_count or stakes.model_count):
             raise Invalid(
                 "Nothing of this is in the trash any more.",
                 advice="It was restored or removed meanwhile.",
             )
         deadline = time.monotonic() + ASK_S
-        places = self._store.chosen_places(workspace, choice, MOST_MEASURED)
+        places = self._chosen.places(workspace, choice, MOST_MEASURED)
         total, is_all = 0, len(places) < MOST_MEASURED
         for place in places:
             path = own_path(place.artifact_uri, workspace, place.id)
@@ -190,7 +193,7 @@ class Trash:
                 ),
                 actor=RETENTION,
             )
-            for workspace in self._store.workspaces_due(until_ms)
+            for workspace in self._chosen.workspaces_due(until_ms)
         ]
 
     def now_ms(self) -> int:

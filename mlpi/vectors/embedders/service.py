@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpi.artifacts import folder_of
+from mlpi.artifacts import root_of
 from mlpi.auth.audit import Actor
-from mlpi.errors import Invalid, NotReady
+from mlpi.errors import Invalid, NotFound, NotReady
 from mlpi.house import House
 from mlpi.vectors.embedders import folders, store
 from mlpi.vectors.embedders.choice import (
@@ -194,13 +194,14 @@ class Embedders:
             raise EmbedderUnusable(
                 f"The registered model {name} has no version {version}.", field="version"
             )
-        path = folder_of(location, workspace)
         title = f"registered model {name} version {version}"
-        if path is None:
+        try:
+            path = root_of(location, workspace)
+        except NotFound:
             raise EmbedderUnusable(
                 f"The files of the {title} lie outside this workspace's artifacts "
                 "and are not loaded.",
                 advice="Log the model to this server and register that.",
                 field="version",
-            )
+            ) from None
         return Recipe(MODEL, title, place=self._artifacts, path=path, stamp=str(version))
