@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from mlpi.db import Database
@@ -26,9 +26,6 @@ from mlpi.vectors.alone import reached
 from mlpi.vectors.embedders import store as embedders
 from mlpi.vectors.records import Collection
 from mlpi.vectors.store import CollectionStore
-
-if TYPE_CHECKING:
-    import numpy as np
 
 MARK = "mlpi.demo"  # in a collection's metadata: how many records it is to have
 DIGITS, TEXTS = "digits", "scikit-learn-says"
@@ -88,7 +85,7 @@ def fill(base_url: str, token: str, say: Callable[[str], None]) -> None:
         raise RuntimeError(f"the embedder could not be chosen: {answer.text[:300]}")
 
 
-Entry = tuple[str, "np.ndarray[Any, Any] | array[float]", str | None, dict[str, Any]]
+Entry = tuple[str, "array[float]", str | None, dict[str, Any]]
 
 
 def digits() -> Iterator[Entry]:
@@ -102,7 +99,7 @@ def digits() -> Iterator[Entry]:
             "ink": round(float(pixels.mean()), 2),
             "image": picture(pixels.astype(int).tolist()),
         }
-        yield f"digit-{number:04}", (pixels / 16).astype("float32"), None, metadata
+        yield f"digit-{number:04}", array("f", (pixels / 16).tolist()), None, metadata
 
 
 def texts() -> Iterator[Entry]:
@@ -165,7 +162,7 @@ def _add(client: Any, name: str, entries: list[Entry], description: str) -> str:
         ids, vectors, documents, metadata = zip(*entries[start : start + BATCH], strict=True)
         collection.add(
             ids=list(ids),
-            embeddings=[list(map(float, vector)) for vector in vectors],
+            embeddings=[vector.tolist() for vector in vectors],
             documents=None if documents[0] is None else list(documents),
             metadatas=list(metadata),
         )

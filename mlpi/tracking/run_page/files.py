@@ -18,7 +18,6 @@ from typing import IO, Any, cast
 from mlpi.errors import Invalid, NotFound
 from mlpi.tracking.run_page.viewers import kind_of
 
-DEFAULT_WORKSPACE = "default"  # MLflow's own, whose files may lie at the root
 MOST_LISTED = 1000
 MOST_PACKED = 10_000
 _UPLOADING = ".artifact.uploading."  # MLflow's own, of a file that is not complete
