@@ -18,6 +18,10 @@ MAX_BODY = 40 * 2**20  # bytes, as upstream's server has it
 MAX_BATCH = 5461  # records a client sends at once, as upstream's server answers it
 VERSION = "1.0.0"  # of the API, as upstream's server answers it
 _TRACE = (b"chroma-trace-id", b"0" * 32)
+_TOO_LARGE = {
+    "error": "ChromaError",
+    "message": "Failed to buffer the request body: length limit exceeded",
+}
 _GONE = {"error": "Unimplemented", "message": "The v1 API is deprecated. Please use /v2 apis"}
 
 
@@ -41,9 +45,9 @@ class ChromaApp:
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         path: str = scope["path"]
-        if not path.startswith(PREFIX + "/"):
+        if not f"{path}/".startswith(PREFIX + "/"):
             return 410, as_json(_GONE)
-        inner = path[len(PREFIX) :]
+        inner = path[len(PREFIX) :] or "/heartbeat"
         if inner == "/reset" and not self._may_reset:
             return 403, as_json({"error": "ChromaError", "message": "Reset is disabled by config"})
         known = self._from_memory(scope["method"], inner, scope["user"])
@@ -51,7 +55,7 @@ class ChromaApp:
             return 200, as_json(known)
         body = await _read(receive)
         if body is None:
-            return 413, b"Payload too large"
+            return 413, as_json(_TOO_LARGE)
         head = {
             "method": "GET" if scope["method"] == "HEAD" else scope["method"],
             "path": inner,

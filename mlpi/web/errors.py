@@ -28,6 +28,8 @@ from mlpi.web.render import is_htmx, render
 log = logging.getLogger(__name__)
 
 CHROMA_PATHS = ("/api/v2/", "/chroma/api/v2/")
+CHROMA_TRACE = "chroma-trace-id"  # Chroma's clients show it with an error; mlpi traces nothing
+NO_TRACE = "0" * 32
 API_PATHS = ("/chroma/", "/api/", "/ajax-api/", "/v1/", "/gateway/", "/graphql")
 
 
@@ -39,7 +41,7 @@ def respond(request: Request, error: MlpiError) -> Response:
         template = "_error.html" if is_htmx(request) else "error.html"
         response = render(request, template, error.status, error=error)
     elif request.url.path.startswith(CHROMA_PATHS):
-        response = JSONResponse(_for_chroma(error), error.status)
+        response = JSONResponse(_for_chroma(error), error.status, {CHROMA_TRACE: NO_TRACE})
     else:
         body = {"error_code": error.code, "message": error.message}
         if error.advice:

@@ -11,13 +11,13 @@ _RECORDS = _DATABASE + "/collections/{collection_id}"
 ROWS = rows(
     "chroma",
     f"""
+    public GET    /api/v2
     public GET    /api/v2/heartbeat
     public GET    /api/v2/version
     public GET    /api/v2/healthcheck
     login  GET    /api/v2/pre-flight-checks
     login  GET    /api/v2/auth/identity
-    login  GET    /api/v1/{{path:path}}
-    login  POST   /api/v1/{{path:path}}
+    login  GET,POST,PUT,PATCH,DELETE /api/v1/{{path:path}}
 
     # tenants and databases are mlpi's workspaces: they are made under Settings
     login  POST   /api/v2/tenants

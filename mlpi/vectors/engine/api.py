@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,13 +17,29 @@ from mlpi.vectors.engine import answers, payloads
 from mlpi.vectors.engine.answers import Answer
 from mlpi.vectors.engine.chroma import Chroma
 from mlpi.vectors.engine.payloads import Vectors
-from mlpi.vectors.engine.refusals import Refused, explained, invalid, not_found, unsupported
+from mlpi.vectors.engine.refusals import (
+    Refused,
+    explained,
+    invalid,
+    mistyped,
+    not_found,
+    unsupported,
+)
 from mlpi.vectors.names import TENANT, shown
 
 READS = frozenset({"GET"})
 READING = frozenset({"get", "query", "search"})  # by POST, but they change nothing
 SLICE = 500  # records; longer writes let reads in between
+_U32 = 2**32 - 1
 _READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
+_NO_FUNCTIONS = (
+    "Tonic error: code: 'Operation is not implemented or not supported', message: \"{}\""
+)
+_NO_SQLITE_FUNCTIONS = " Attached Function operations not yet implemented in SqliteSysDb"
+# How the bindings begin when a configuration or schema is of the wrong shape.
+_MISSHAPEN = re.compile(
+    r"(unknown|missing|duplicate) (field|variant)|invalid (type|value|length)|data did not match"
+)
 _NO_MAKING = "Tenants and databases are mlpi's workspaces; an admin makes them under Settings."
 
 
@@ -79,6 +96,8 @@ class Api:
                 return answers.done({"name": TENANT, "resource_name": None})
             case _, ["tenants", *_] if len(asked.segments) < 3:
                 raise Refused(403, "AuthError", _NO_MAKING)
+            case "GET", ["tenants", tenant, "databases"] if tenant != TENANT:
+                return answers.done([])
             case _, ["tenants", tenant, "databases", *rest]:
                 _require_tenant(tenant)
                 return self._in_database(asked, rest)
@@ -120,18 +139,24 @@ class Api:
         raise Refused(404, "NotFoundError", "There is no such route.")
 
     def _in_collection(self, asked: Asked, identity: str, action: list[str]) -> Answer:
-        if not _is_uuid(identity):
-            raise invalid("Collection ID is not a valid UUIDv4")
         handler = _ACTIONS.get((asked.method, action[0]))
         if handler is None:
             raise Refused(404, "NotFoundError", "There is no such route.")
+        return handler(self, asked, identity)
+
+    def _require(self, asked: Asked, identity: str) -> None:
+        """See that a collection is the workspace's. Raises Refused.
+
+        Called once a body has been read, for Chroma's own server complains of that first.
+        """
+        if not _is_uuid(identity):
+            raise invalid("Collection ID is not a valid UUIDv4")
         try:
             self._chroma.require(identity, asked.workspace)
         except Exception as error:
             if type(error).__name__ != "NotFoundError":
                 raise
             raise not_found(f"Collection [{identity}] does not exist.") from None
-        return handler(self, asked, identity)
 
     def _shown(self, asked: Asked, found: Any) -> Answer:
         return answers.done(answers.collection(found, asked.database, TENANT))
@@ -149,33 +174,29 @@ class Api:
     def _create(self, asked: Asked) -> Answer:
         body = payloads.body_of(asked.body, asked.content_type, "CreateCollectionPayload")
         name = payloads.text(body, "name")
-        found = self._db.create_collection(
-            name,
-            _as_json(body, "configuration"),
-            _as_json(body, "schema"),
-            payloads.metadata(body, "metadata"),
-            payloads.flag(body, "get_or_create"),
-            TENANT,
-            self._chroma.database(asked.workspace),
-        )
+        metadata = payloads.metadata(body, "metadata")
+        may_exist = payloads.flag(body, "get_or_create")
+        with _configuration_in("schema" if body.get("configuration") is None else "configuration"):
+            found = self._db.create_collection(
+                name,
+                _as_json(body, "configuration"),
+                _as_json(body, "schema"),
+                metadata,
+                may_exist,
+                TENANT,
+                self._chroma.database(asked.workspace),
+            )
         return self._shown(asked, found)
 
     def _modify(self, asked: Asked, identity: str) -> Answer:
-        if not _is_uuid(identity):
-            raise invalid("Collection ID is not a valid UUIDv4")
         body = payloads.body_of(asked.body, asked.content_type, "UpdateCollectionPayload")
-        try:
-            self._chroma.require(identity, asked.workspace)
-        except Exception as error:
-            if type(error).__name__ != "NotFoundError":
-                raise
-            raise not_found(f"Collection [{identity}] does not exist.") from None
-        self._db.update_collection(
-            identity,
-            payloads.optional_text(body, "new_name"),
-            payloads.metadata(body, "new_metadata"),
-            _as_json(body, "new_configuration"),
-        )
+        name = payloads.optional_text(body, "new_name")
+        metadata = payloads.metadata(body, "new_metadata", is_update=True)
+        self._require(asked, identity)
+        with _configuration_in("new_configuration"):
+            self._db.update_collection(
+                identity, name, metadata, _as_json(body, "new_configuration")
+            )
         return answers.done({})
 
     def _delete_collection(self, asked: Asked, name: str) -> Answer:
@@ -230,6 +251,7 @@ class Api:
             payloads.optional_texts(body, "documents"),
             payloads.optional_texts(body, "uris"),
         ]
+        self._require(asked, identity)
         _check_lengths(ids, columns)
         _check_dimensions(vectors)
         database = self._chroma.database(asked.workspace)
@@ -243,12 +265,15 @@ class Api:
     def _get(self, asked: Asked, identity: str) -> Answer:
         body = payloads.body_of(asked.body, asked.content_type, "GetRequestPayload")
         include = payloads.include(body, ("documents", "metadatas"))
+        ids = payloads.optional_ids(body)
+        limit, offset = payloads.number(body, "limit"), payloads.number(body, "offset")
+        self._require(asked, identity)
         found = self._db.get(
             identity,
-            payloads.optional_ids(body),
+            ids,
             payloads.clause(body, "where"),
-            payloads.number(body, "limit"),
-            payloads.number(body, "offset") or 0,
+            limit,
+            offset or 0,
             payloads.clause(body, "where_document"),
             include,
             TENANT,
@@ -261,9 +286,11 @@ class Api:
         include = payloads.include(body, ("documents", "metadatas", "distances"))
         vectors = payloads.query_embeddings(body)
         count = payloads.number(body, "n_results")
+        ids = payloads.optional_ids(body)
+        self._require(asked, identity)
         found = self._db.query(
             identity,
-            payloads.optional_ids(body),
+            ids,
             vectors,
             10 if count is None else count,
             payloads.clause(body, "where"),
@@ -276,12 +303,14 @@ class Api:
 
     def _delete(self, asked: Asked, identity: str) -> Answer:
         body = payloads.body_of(asked.body, asked.content_type, "DeleteCollectionRecordsPayload")
+        ids, limit = payloads.optional_ids(body), payloads.number(body, "limit")
+        self._require(asked, identity)
         deleted = self._db.delete(
             identity,
-            payloads.optional_ids(body),
+            ids,
             payloads.clause(body, "where"),
             payloads.clause(body, "where_document"),
-            payloads.number(body, "limit"),
+            limit,
             TENANT,
             self._chroma.database(asked.workspace),
         )
@@ -295,32 +324,47 @@ class Api:
                 "Failed to deserialize query string: read_level: "
                 f"unknown variant `{level}`, expected one of {known}"
             )
+        self._require(asked, identity)
         database = self._chroma.database(asked.workspace)
         return answers.done(self._db.count(identity, TENANT, database))
 
-    def _fork(self, _: Asked, __: str) -> NoReturn:
+    def _fork(self, asked: Asked, identity: str) -> NoReturn:
+        body = payloads.body_of(asked.body, asked.content_type, "ForkCollectionPayload")
+        payloads.text(body, "new_name")
+        self._require(asked, identity)
         raise unsupported("Collection forking is unsupported for local chroma")
 
-    def _fork_count(self, _: Asked, __: str) -> NoReturn:
+    def _fork_count(self, asked: Asked, identity: str) -> NoReturn:
+        self._require(asked, identity)
         raise unsupported("Count forks is unsupported for local chroma")
 
-    def _search(self, asked: Asked, _: str) -> NoReturn:
-        payloads.body_of(asked.body, asked.content_type, "SearchRequestPayload")
+    def _search(self, asked: Asked, identity: str) -> NoReturn:
+        body = payloads.body_of(asked.body, asked.content_type, "SearchRequestPayload")
+        payloads.required(body, "searches")
+        self._require(asked, identity)
         raise unsupported(
             "Error executing plan: Not implemented: "
             "Search operation is not implemented for local executor"
         )
 
-    def _indexing_status(self, _: Asked, __: str) -> NoReturn:
+    def _indexing_status(self, asked: Asked, identity: str) -> NoReturn:
+        self._require(asked, identity)
         raise Refused(500, "InternalError", "Method scout_logs is not implemented")
 
-    def _functions(self, asked: Asked, _: str) -> NoReturn:
-        if asked.method == "GET":
-            raise not_found("Attached function not found")
-        raise unsupported(
-            "Tonic error: code: 'Operation is not implemented or not supported', "
-            'message: " Attached Function operations not yet implemented in SqliteSysDb"'
-        )
+    def _function(self, asked: Asked, identity: str) -> NoReturn:
+        self._require(asked, identity)
+        raise not_found("Attached function not found")
+
+    def _attach(self, asked: Asked, identity: str) -> NoReturn:
+        body = payloads.body_of(asked.body, asked.content_type, "AttachFunctionRequest")
+        payloads.text(body, "name")
+        self._require(asked, identity)
+        raise unsupported(_NO_FUNCTIONS.format(_NO_SQLITE_FUNCTIONS))
+
+    def _detach(self, asked: Asked, identity: str) -> NoReturn:
+        payloads.body_of(asked.body, asked.content_type, "DetachFunctionRequest")
+        self._require(asked, identity)
+        raise unsupported(_NO_FUNCTIONS.format("Not implemented"))
 
 
 _ACTIONS: Mapping[tuple[str, str], Callable[[Api, Asked, str], Answer]] = {
@@ -335,14 +379,25 @@ _ACTIONS: Mapping[tuple[str, str], Callable[[Api, Asked, str], Answer]] = {
     ("GET", "fork_count"): Api._fork_count,
     ("POST", "search"): Api._search,
     ("GET", "indexing_status"): Api._indexing_status,
-    ("POST", "functions"): Api._functions,
-    ("GET", "functions"): Api._functions,
-    ("POST", "attached_functions"): Api._functions,
+    ("GET", "functions"): Api._function,
+    ("POST", "functions"): Api._attach,
+    ("POST", "attached_functions"): Api._detach,
 }
 
 
 def _refusal(refused: Refused) -> Answer:
     return answers.done({"error": refused.kind, "message": refused.message}, refused.status)
+
+
+@contextlib.contextmanager
+def _configuration_in(field: str) -> Iterator[None]:
+    """Complaints of the bindings about a field's shape become those of Chroma's own server."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ == "InvalidArgumentError" and _MISSHAPEN.match(str(error)):
+            raise mistyped(f"{field}: {error}") from None
+        raise
 
 
 def _require_tenant(tenant: str) -> None:
@@ -360,17 +415,23 @@ def _is_uuid(text: str) -> bool:
 
 def _page(asked: Asked) -> tuple[int | None, int | None]:
     """Limit and offset of a list. Raises Refused."""
-    query = parse_qs(asked.query)
+    query = parse_qs(asked.query, keep_blank_values=True)
     return _whole(query, "limit"), _whole(query, "offset")
 
 
 def _whole(query: Mapping[str, list[str]], name: str) -> int | None:
-    value = query.get(name, [""])[0]
-    if not value:
+    if name not in query:
         return None
-    if not re.fullmatch(r"\d{1,10}", value):
-        raise invalid(f"Failed to deserialize query string: {name}: invalid digit found in string")
-    return int(value)
+    value = query[name][0]
+    if not value:
+        complaint = "cannot parse integer from empty string"
+    elif not re.fullmatch(r"\d+", value, re.ASCII):
+        complaint = "invalid digit found in string"
+    elif len(value) > 10 or int(value) > _U32:
+        complaint = "number too large to fit in target type"
+    else:
+        return int(value)
+    raise invalid(f"Failed to deserialize query string: {name}: {complaint}")
 
 
 def _as_json(body: payloads.Body, field: str) -> str | None:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import math
+import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from mlpi.vectors.engine.refusals import Refused, invalid, mistyped
+from mlpi.vectors.engine.refusals import Refused, invalid, mistyped, unsupported
 
 INCLUDES = ("distances", "documents", "embeddings", "metadatas", "uris")
 _U32 = 2**32 - 1
 _SCALARS = (str, int, float, bool)
+_NUMBERS = frozenset({int, float})
+_STRANGE = re.compile(r"[^A-Za-z0-9+/=]")
 
 Body = Mapping[str, Any]
 Vectors = Sequence[Sequence[float] | None]
@@ -26,7 +30,7 @@ Vectors = Sequence[Sequence[float] | None]
 
 def body_of(raw: bytes, content_type: str, structure: str) -> Body:
     """The object in a body. structure: the name that Chroma gives its kind. Raises Refused."""
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = content_type.partition(";")[0].strip().lower() or "application/json"
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
     ):
@@ -40,11 +44,16 @@ def body_of(raw: bytes, content_type: str, structure: str) -> Body:
     return body
 
 
-def text(body: Body, field: str) -> str:
-    """A string that must be there. Raises Refused."""
+def required(body: Body, field: str) -> Any:
+    """A value that must be there. Raises Refused."""
     if field not in body:
         raise mistyped(f"missing field `{field}`")
-    value = body[field]
+    return body[field]
+
+
+def text(body: Body, field: str) -> str:
+    """A string that must be there. Raises Refused."""
+    value = required(body, field)
     if not isinstance(value, str):
         raise mistyped(f"{field}: invalid type: {_named(value)}, expected a string")
     return value
@@ -75,9 +84,7 @@ def number(body: Body, field: str) -> int | None:
 
 def ids(body: Body) -> list[str]:
     """Ids that must be there. Raises Refused."""
-    if "ids" not in body:
-        raise mistyped("missing field `ids`")
-    return _texts(body["ids"], "ids", may_miss=False)
+    return _texts(required(body, "ids"), "ids", may_miss=False)
 
 
 def optional_ids(body: Body) -> list[str] | None:
@@ -126,12 +133,9 @@ def embeddings(body: Body, *, may_miss: bool = False) -> Vectors:
 
     may_miss: single ones may be null, as in updates.
     """
-    if "embeddings" not in body:
-        raise mistyped("missing field `embeddings`")
-    value = body["embeddings"]
-    wrong = mistyped(
-        "embeddings: data did not match any variant of untagged enum EmbeddingsPayload"
-    )
+    value = required(body, "embeddings")
+    enum = "UpdateEmbeddingsPayload" if may_miss else "EmbeddingsPayload"
+    wrong = mistyped(f"embeddings: data did not match any variant of untagged enum {enum}")
     if not isinstance(value, list):
         raise wrong
     present = [one for one in value if one is not None] if may_miss else value
@@ -143,6 +147,8 @@ def embeddings(body: Body, *, may_miss: bool = False) -> Vectors:
 
 
 def _finite(values: list[Any], wrong: Refused) -> Sequence[float]:
+    if bool in map(type, values):
+        raise wrong
     try:
         row = array("f", values)
     except (TypeError, OverflowError):
@@ -158,7 +164,10 @@ def _decoded(encoded: str, index: int) -> Sequence[float]:
     try:
         raw = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise invalid(f"Invalid base64 string: {error}.") from None
+        complaint = f"{error}."
+        if strange := _STRANGE.search(encoded):
+            complaint = f"Invalid symbol {ord(strange[0])}, offset {strange.start()}."
+        raise invalid(f"Invalid base64 string: {complaint}") from None
     if len(raw) % 4:
         raise invalid(
             f"Invalid byte length: {len(raw)} bytes cannot be converted to f32 values "
@@ -176,38 +185,41 @@ def _decoded(encoded: str, index: int) -> Sequence[float]:
 def query_embeddings(body: Body) -> Vectors:
     """Vectors of a query: numbers only. Raises Refused."""
     field = "query_embeddings"
-    if field not in body:
-        raise mistyped(f"missing field `{field}`")
-    value = body[field]
+    value = required(body, field)
     if not isinstance(value, list):
         raise mistyped(f"{field}: invalid type: {_named(value)}, expected a sequence")
     for index, one in enumerate(value):
         if not isinstance(one, list):
             raise mistyped(f"{field}[{index}]: invalid type: {_named(one)}, expected a sequence")
+        if _NUMBERS.issuperset(map(type, one)):
+            continue
         for place, part in enumerate(one):
-            if isinstance(part, bool) or not isinstance(part, int | float):
+            if type(part) not in _NUMBERS:
                 where = f"{field}[{index}][{place}]"
                 raise mistyped(f"{where}: invalid type: {_named(part)}, expected f32")
     return value
 
 
-def metadata(body: Body, field: str) -> dict[str, Any] | None:
+def metadata(body: Body, field: str, *, is_update: bool = False) -> dict[str, Any] | None:
     """A collection's metadata. Raises Refused."""
     value = body.get(field)
     if value is None:
         return None
-    _check_metadata(value, field, _is_value)
+    _check_metadata(value, field, _is_update_value if is_update else _is_value)
     for key, one in value.items():
-        if isinstance(one, list):  # upstream's server drops the connection here
+        if isinstance(one, list | dict):  # upstream's server drops the connection here
             raise invalid(
-                f"Validation error: {field}: {key} is a list, which a collection's metadata "
-                "cannot hold"
+                f"Validation error: {field}: {key} is a list or a vector, which a collection's "
+                "metadata cannot hold"
             )
     return dict(value)
 
 
 def metadatas(body: Body, *, is_update: bool = False) -> list[dict[str, Any] | None] | None:
-    """Metadata of records; in updates a null value removes its key. Raises Refused."""
+    """Metadata of records; in updates a null value removes its key. Raises Refused.
+
+    All that the bindings would refuse is refused here, for they get a long write in slices.
+    """
     value = body.get("metadatas")
     if value is None:
         return None
@@ -217,6 +229,11 @@ def metadatas(body: Body, *, is_update: bool = False) -> list[dict[str, Any] | N
     for index, one in enumerate(value):
         if one is not None:
             _check_metadata(one, f"metadatas[{index}]", fits)
+    for index, one in enumerate(value):
+        if one is not None and not all(map(_may_hold, one, one.values())):
+            raise invalid(f"Validation error: metadatas: Invalid metadata at index {index}")
+    for key in (key for one in value if one for key, part in one.items() if type(part) is dict):
+        raise unsupported(f"Unimplemented: Sparse vector is not supported for local chroma: {key}")
     # Upstream takes an empty list and stores nothing of it; the bindings refuse it.
     return [one and {key: part for key, part in one.items() if part != []} for one in value]
 
@@ -233,12 +250,36 @@ def _check_metadata(value: Any, where: str, fits: Callable[[Any], bool]) -> None
 def _is_value(value: Any) -> bool:
     if isinstance(value, list):
         kinds = {type(one) for one in value}
-        return kinds <= {int, float} or (len(kinds) == 1 and kinds <= set(_SCALARS))
-    return isinstance(value, _SCALARS)
+        return kinds <= _NUMBERS or (len(kinds) == 1 and kinds <= set(_SCALARS))
+    return isinstance(value, _SCALARS) or _is_sparse(value)
 
 
 def _is_update_value(value: Any) -> bool:
     return value is None or _is_value(value)
+
+
+def _is_sparse(value: Any) -> bool:
+    """Whether it is a sparse vector, of which a local Chroma says that it cannot keep it."""
+    if not isinstance(value, dict) or value.get("#type") != "sparse_vector":
+        return False
+    places, numbers = value.get("indices"), value.get("values")
+    return (
+        isinstance(places, list)
+        and isinstance(numbers, list)
+        and all(type(one) is int and 0 <= one <= _U32 for one in places)
+        and _NUMBERS.issuperset(map(type, numbers))
+    )
+
+
+def _may_hold(key: str, value: Any) -> bool:
+    """What upstream asks of metadata beyond its types."""
+    if not key or key.startswith(("#", "$")):
+        return False
+    if isinstance(value, dict):
+        places = value["indices"]
+        rises = all(first < second for first, second in itertools.pairwise(places))
+        return rises and len(places) == len(value["values"])
+    return True
 
 
 def _named(value: Any) -> str:

@@ -1,0 +1,48 @@
+"""A short form of chromadb's own tests, on `chroma run` and on mlpi at the same time.
+
+The long form is `python -m tests.conformance.chroma`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.chroma import upstream
+from tests.conformance.mlflow import verdicts
+
+# The synchronous and the asynchronous client, each test with both.
+TESTS = (
+    "test/test_api.py",
+    "test/api/test_collection.py",
+    "test/api/test_count_api.py",
+    "test/api/test_invalid_update.py",
+    "test/api/test_limit_offset.py",
+    "test/api/test_numpy_list_inputs.py",
+    "test/client/test_database_tenant.py",
+    "test/property/test_add.py::test_add_miniscule",
+    "test/property/test_collections.py",
+    "test/property/test_filtering.py",
+)
+EXAMPLES = 3  # of each property
+FEWEST = 200  # tests that pass on both, or the comparison compares nothing
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_what_passes_on_chroma_run_passes_here(tmp_path: Path) -> None:
+    files = {peer: tmp_path / f"{peer}.jsonl" for peer in ("stock", "mlpi")}
+    runs = {
+        peer: upstream.start(peer, TESTS, outcomes, examples=EXAMPLES)
+        for peer, outcomes in files.items()
+    }
+    for peer, run in runs.items():
+        run.wait()
+        log = files[peer].with_suffix(".log").read_text()
+        assert files[peer].exists(), log[-4000:]
+    stock, ours = (verdicts.read(files[peer]) for peer in ("stock", "mlpi"))
+    known = verdicts.known_differences(upstream.DIFFERENCES)
+    verdict = verdicts.compared(stock, ours, known)
+    assert verdict.is_good, verdicts.summary(verdict, stock.values())
+    assert verdict.both >= FEWEST, verdicts.summary(verdict, stock.values())

@@ -1,0 +1,68 @@
+"""Runs the tests in chromadb's wheel against one peer, in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.service import clean_environment
+
+HERE = Path(__file__).parent
+REPO = HERE.parents[2]
+DIFFERENCES = HERE / "differences.txt"
+TEST_TIMEOUT_S = 900
+
+
+def package() -> Path:
+    """The installed chromadb, whose folder `test` are its tests."""
+    spec = importlib.util.find_spec("chromadb")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def start(
+    peer: str,
+    tests: Sequence[str],
+    outcomes: Path,
+    *,
+    examples: int = 0,
+    processes: int = 0,
+    words: str = "",
+) -> subprocess.Popen[bytes]:
+    """A pytest over tests of the wheel, named from its folder; outcomes become lines of JSON.
+
+    examples: of each property, where upstream's own count is too long to wait for.
+    What pytest prints goes to a file beside the outcomes.
+    """
+    outcomes.unlink(missing_ok=True)
+    work = outcomes.parent / f"{outcomes.stem}-work"  # hypothesis leaves files where it runs
+    work.mkdir(exist_ok=True)
+    root = package()
+    command = [
+        *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", root),
+        *("-p", "no:cacheprovider", "-p", "tests.conformance.chroma.peer_plugin"),
+        *("--import-mode", "importlib", "--hypothesis-seed", "20"),
+        *("--timeout", str(TEST_TIMEOUT_S), "--tb", "short"),
+        *(("-n", str(processes)) if processes else ("-p", "no:xdist")),
+        *(("-k", words) if words else ()),
+        *(root / test for test in tests),
+    ]
+    environment = clean_environment(
+        {
+            "PYTHONPATH": str(REPO),
+            "CHROMA_INTEGRATION_TEST_ONLY": "1",
+            "ANONYMIZED_TELEMETRY": "False",
+            "CONFORMANCE_PEER": peer,
+            "CONFORMANCE_RESULTS": str(outcomes.absolute()),
+            "CONFORMANCE_EXAMPLES": str(examples),
+        }
+    )
+    with outcomes.with_suffix(".log").open("w") as log:
+        return subprocess.Popen(
+            command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
