@@ -108,3 +108,21 @@ def test_the_check_snippets_upload_check_and_gate(service: Service) -> None:
             pytest.fail(f"not done in time; before it: {waiting}; {service.log[-2000:]}")
         assert done.returncode == 0, done.stderr + done.stdout
     assert '"is_open":true' in done.stdout
+
+
+def test_the_chroma_snippet_finds_the_nearest_note(service: Service) -> None:
+    (code,) = [block for block in blocks("python") if "chromadb" in block]
+    here = code.replace('"raspberrypi.local", 9000', f'"127.0.0.1", {service.port}')
+    assert here != code
+    done = subprocess.run(
+        [sys.executable, "-c", here],
+        env=clean_environment(
+            {"MLPI_TOKEN": service.token("eve", "lab"), "ANONYMIZED_TELEMETRY": "False"}
+        ),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[['a first note']]\n"
