@@ -30,7 +30,8 @@ class Vectors:
         return {"chroma": self._app}
 
     async def start(self) -> None:
-        """Nothing: the engine starts with the first request."""
+        """The engine starts with the first request, or now to see what a power cut did."""
+        self.engine.wake_if_needed()
 
     async def stop(self) -> None:
         await self.engine.stop()
@@ -44,4 +45,20 @@ class Vectors:
     def health(self) -> Health:
         if self.engine.failure:
             return Health(State.FAILED, self.engine.failure)
-        return Health(State.READY)
+        return Health(State.READY, self._care())
+
+    def _care(self) -> str:
+        """What is done without the usual index, in one line."""
+        if self.engine.starting:
+            return f"looks at the indexes: {self.engine.starting}"
+        ailing = self.engine.ailing
+        filling = [one for one in ailing if one["state"] == "rebuilding"]
+        broken = [one["name"] for one in ailing if one["state"] == "broken"]
+        parts = []
+        if filling:
+            done, total = (sum(one[field] for one in filling) for field in ("done", "total"))
+            names = ", ".join(one["name"] for one in filling[:3])
+            parts.append(f"makes the index of {names} anew, {done:,} of {total:,} records")
+        if broken:
+            parts.append(f"searches {', '.join(broken[:3])} without an index, which failed")
+        return "; ".join(parts)

@@ -24,6 +24,8 @@ from mlpi.vectors import frames
 from mlpi.vectors.engine.answers import Answer
 from mlpi.vectors.engine.api import Api, Asked
 from mlpi.vectors.engine.chroma import Chroma
+from mlpi.vectors.engine.life import collections_in, suspect
+from mlpi.vectors.engine.repairs import PANICKED
 from mlpi.vectors.frames import Frame
 
 READERS = 4
@@ -35,7 +37,9 @@ def main(descriptor: int, folder: Path) -> None:
     """Serve until the service closes its end; what was begun is finished first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the service's to handle
     with socket.socket(fileno=descriptor) as end, _locked(folder):
-        Engine(end, Api(Chroma(folder))).run()
+        chroma = Chroma(folder, lambda text: frames.send(end, Frame(0, {"starting": text}, b"")))
+        Engine(end, Api(chroma), chroma, folder).run()
+        chroma.close()
     # The bindings' own threads take seconds to end, and have nothing left to write.
     sys.stdout.flush()
     os._exit(0)
@@ -48,16 +52,19 @@ class Engine:
     thread would cost a tenth of what a query takes.
     """
 
-    def __init__(self, end: socket.socket, api: Api) -> None:
+    def __init__(self, end: socket.socket, api: Api, chroma: Chroma, folder: Path) -> None:
         self._end = end
         self._api = api
+        self._repairs = chroma.repairs
+        self._folder = folder
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
         self._writer = ThreadPoolExecutor(1, "writer")
 
     def run(self) -> None:
         """Serve until the other end is closed."""
-        self._send(Frame(0, {"ready": True}, b""))
+        self._send(Frame(0, {"ready": True, "health": self._repairs.health()}, b""))
+        self._repairs.tell = lambda health: self._send(Frame(0, {"health": health}, b""))
         readers = [threading.Thread(target=self._read, name=f"reader-{n}") for n in range(READERS)]
         for reader in readers:
             reader.start()
@@ -85,8 +92,10 @@ class Engine:
             answer = _BROKEN
         except BaseException:  # a panic of the bindings: what they hold may be half changed
             log.exception("%s %s: the bindings panicked", asked.method, asked.path)
+            for collection in collections_in(asked.path):
+                suspect(self._folder, collection)
             self._send(Frame(number, {"status": _BROKEN.status}, _BROKEN.body))
-            os._exit(70)
+            os._exit(PANICKED)
         self._send(Frame(number, {"status": answer.status}, answer.body))
 
     def _send(self, frame: Frame) -> None:
