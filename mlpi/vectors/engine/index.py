@@ -12,6 +12,7 @@ import mmap
 import os
 import pickle
 import struct
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def is_written(folder: Path) -> bool:
 
 
 def check_sizes(folder: Path, dimension: int) -> Header:
-    """Five looks at sizes and a hundred bytes read, for every index at every start.
+    """What every index gets at every start: five sizes, the header, and the sizes of the lists in
+    link_lists.bin, which alone say how long it must be; 0.1 s for a million records.
 
     Raises Damaged.
     """
@@ -67,8 +69,7 @@ def check_sizes(folder: Path, dimension: int) -> Header:
     header = _header(folder, dimension)
     _between(folder, LEVEL0, header.count * header.element, header.most * header.element)
     _between(folder, LENGTHS, header.count * 4, header.most * 4)
-    levels = max(header.top_level, 0)
-    _between(folder, LINKS, header.count * 4, header.count * (4 + levels * header.upper))
+    _check_links(folder, header)
     with (folder / LABELS).open("rb") as file:
         file.seek(0, os.SEEK_END)
         if not file.tell():
@@ -80,9 +81,10 @@ def check_sizes(folder: Path, dimension: int) -> Header:
 
 
 def _header(folder: Path, dimension: int) -> Header:
-    raw = (folder / HEADER).read_bytes()
+    with (folder / HEADER).open("rb") as file:
+        raw = file.read(_HEADER.size + 1)  # it may be huge
     if len(raw) != _HEADER.size:
-        raise Damaged(f"{HEADER} has {len(raw)} bytes instead of {_HEADER.size}")
+        raise Damaged(f"{HEADER} does not have its {_HEADER.size} bytes")
     version, offset, most, count, element, label_at, vector_at, top, entry, links, links0, m, *_ = (
         _HEADER.unpack(raw)
     )
@@ -101,6 +103,22 @@ def _header(folder: Path, dimension: int) -> Header:
     if not fits:
         raise Damaged(f"{HEADER} does not fit vectors of {dimension} numbers")
     return Header(most, count, element, label_at, vector_at, top, entry, links, links0)
+
+
+def _check_links(folder: Path, header: Header) -> None:
+    most = header.count * (4 + max(header.top_level, 0) * header.upper)
+    _between(folder, LINKS, header.count * 4, most)
+    raw = (folder / LINKS).read_bytes()
+    words = array("I")
+    words.frombytes(raw[: len(raw) // 4 * 4])
+    at = 0
+    try:
+        for _ in range(header.count):
+            at += 1 + words[at] // 4
+    except IndexError:
+        at += 1
+    if at * 4 != len(raw):
+        raise Damaged(f"{LINKS} has {len(raw):,} bytes, which its lists do not fill")
 
 
 def _between(folder: Path, name: str, least: int, most: int) -> None:
