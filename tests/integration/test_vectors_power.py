@@ -27,6 +27,7 @@ from chromadb.errors import ChromaError
 
 from tests.integration.test_vectors import connect, engines
 from tests.service import Service, running_service, until
+from tests.vector_engine import COLLECTIONS, Gone, Talk, talking
 
 KILLS = int(os.environ.get("VECTOR_KILLS", "5"))
 WRITERS = 3
@@ -156,6 +157,84 @@ def test_every_acknowledged_record_is_there_and_found_after_kills(
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(said) + "\n")
     assert acknowledged > KILLS * 10
+
+
+class Direct:
+    """A collection of an engine without the service, asked as Chroma's client is."""
+
+    def __init__(self, talk: Talk, collection: str) -> None:
+        self._talk = talk
+        self._collection = collection
+
+    def _send(self, deed: str, **body: Any) -> Any:
+        if "embeddings" in body:
+            body["embeddings"] = [row.tolist() for row in body["embeddings"]]
+        try:
+            return self._talk.records(self._collection, deed, body)
+        except Gone:
+            raise httpx.ConnectError("gone") from None
+
+    def add(self, **body: Any) -> None:
+        self._send("add", **body)
+
+    def upsert(self, **body: Any) -> None:
+        self._send("upsert", **body)
+
+    def update(self, **body: Any) -> None:
+        self._send("update", **body)
+
+    def delete(self, ids: list[str]) -> None:
+        self._send("delete", ids=ids)
+
+    def get(self, include: list[str]) -> Any:
+        return self._send("get", include=include)
+
+    def query(self, query_embeddings: list[Any], n_results: int, include: list[str]) -> Any:
+        rows = [row.tolist() for row in query_embeddings]
+        return self._send("query", query_embeddings=rows, n_results=n_results, include=include)
+
+    def count(self) -> int:
+        found = self._talk.done("GET", f"{COLLECTIONS}/{self._collection}/count")
+        return int(found)
+
+
+@pytest.mark.timeout(120 + 30 * KILLS)
+def test_an_engine_killed_while_it_saves_an_index_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each life is seen through the log, while the index may still be filled, and at the end by
+    the index."""
+    folder = tmp_path / "chroma"
+    dice = random.Random(KILLS)
+    writers = [Writer(str(n), random.Random(n)) for n in range(WRITERS)]
+    with talking(folder) as talk:
+        collection = talk.make("saved", threshold=THRESHOLDS["often"])
+    states: list[str] = []
+    for kill in range(KILLS):
+        talk = Talk(folder)
+        states += sorted(talk.states)
+        direct = Direct(talk, collection)
+        see(direct, writers)
+        if kill % 3:
+            talk.wait_whole()
+        begun = threading.Event()
+        threads = [
+            threading.Thread(target=writer.write_until_killed, args=(direct, begun))
+            for writer in writers
+        ]
+        for thread in threads:
+            thread.start()
+        assert begun.wait(60)
+        wait_for_moment(folder, dice)
+        talk.kill()
+        for thread in threads:
+            thread.join()
+    with talking(folder) as talk:
+        see(Direct(talk, collection), writers)
+        talk.wait_whole()
+        see(Direct(talk, collection), writers)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{KILLS} kills, {len(states)} starts with an index to make anew\n")
 
 
 def reached(client: Any, name: str) -> Any:

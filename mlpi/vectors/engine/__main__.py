@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -24,6 +23,7 @@ from mlpi.vectors import frames
 from mlpi.vectors.engine.answers import Answer
 from mlpi.vectors.engine.api import Api, Asked
 from mlpi.vectors.engine.chroma import Chroma
+from mlpi.vectors.engine.keeper import leave_signals
 from mlpi.vectors.engine.life import collections_in, suspect
 from mlpi.vectors.engine.repairs import PANICKED
 from mlpi.vectors.frames import Frame
@@ -35,7 +35,7 @@ log = logging.getLogger("mlpi.vectors.engine")
 
 def main(descriptor: int, folder: Path) -> None:
     """Serve until the service closes its end; what was begun is finished first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the service's to handle
+    leave_signals()
     with socket.socket(fileno=descriptor) as end, _locked(folder):
         chroma = Chroma(folder, lambda text: frames.send(end, Frame(0, {"starting": text}, b"")))
         Engine(end, Api(chroma), chroma, folder).run()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -280,8 +281,16 @@ def _distances(matrix: Any, wanted: Any, space: str) -> Any:
     return np.float32(1) - matrix @ wanted
 
 
+def leave_signals() -> None:
+    """Ctrl+C in a terminal and systemd's stop reach every process, and are the service's to
+    handle: it closes its end, and what was begun is finished."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+
+
 def main(descriptor: int, folder: Path) -> None:
     """Answer until the engine closes its end."""
+    leave_signals()
     work = _Work(folder)
     with socket.socket(fileno=descriptor) as end:
         while (frame := frames.receive(end)) is not None:
