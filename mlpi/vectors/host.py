@@ -51,6 +51,7 @@ class Engine:
         self._waking: asyncio.Task[None] | None = None
         self._health: Mapping[str, Any] = {}
         self.failure = ""
+        self._heard = 0
         self.starting = ""  # what a start that takes long is doing
 
     @property
@@ -93,6 +94,8 @@ class Engine:
         link = self._link
         if link is not None and not link.is_over:
             return link
+        if self.starting:
+            raise NotReady(f"The vector engine looks at its indexes first: {self.starting}.")
         async with self._starting:
             if self._link is None or self._link.is_over:
                 if time.monotonic() - self._failed_at < REST_S:
@@ -118,12 +121,12 @@ class Engine:
         link = _Link(process, reader, writer, self._hear)
         try:
             while not link.ready.is_set():
-                said = self.starting
+                heard = self._heard
                 try:
                     async with asyncio.timeout(START_S):
                         await link.ready.wait()
                 except TimeoutError:
-                    if self.starting == said:  # not even a word of what it does
+                    if self._heard == heard:  # not even a word of what it does
                         process.kill()
                         break
         except asyncio.CancelledError:
@@ -144,6 +147,7 @@ class Engine:
 
     def _hear(self, said: Mapping[str, Any]) -> None:
         """What the engine says of itself."""
+        self._heard += 1
         if "starting" in said:
             self.starting = said["starting"]
         if "health" in said:

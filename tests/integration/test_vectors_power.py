@@ -56,8 +56,11 @@ class Writer:
     known: dict[str, set[State]] = field(default_factory=dict)
     acknowledged: int = 0
 
-    def write_until_killed(self, collection: Any, begun: threading.Event) -> None:
-        while True:
+    def write_until_killed(
+        self, collection: Any, begun: threading.Event, is_over: threading.Event
+    ) -> None:
+        """is_over: a writer that asked nothing just then does not notice that it was killed."""
+        while not is_over.is_set():
             deed, wanted = self._next()
             try:
                 self._send(collection, deed, wanted)
@@ -159,6 +162,48 @@ def test_every_acknowledged_record_is_there_and_found_after_kills(
     assert acknowledged > KILLS * 10
 
 
+def test_a_start_looks_for_damage_by_itself_and_says_what_it_does(mortal: Service) -> None:
+    """After a kill nobody needs to ask for anything; readiness tells, and then is as ever."""
+    with connect(mortal, mortal.token("ana", "lab")) as client:
+        collection = client.create_collection(
+            "waking",
+            configuration={"hnsw": {"sync_threshold": 50, "batch_size": 2}},
+            embedding_function=None,
+        )
+        ids = [str(n) for n in range(3000)]
+        for start in range(0, 3000, 500):
+            part = ids[start : start + 500]
+            collection.add(ids=part, embeddings=[vector_of(int(one)) for one in part])
+    kill(mortal)
+    [links] = (mortal.home / "chroma").glob("*/link_lists.bin")
+    links.write_bytes(b"")
+    mortal.start()
+    told = until(lambda: told_of("waking", mortal))
+    assert told["state"] == "ready"
+    assert "makes the index of waking anew" in told["detail"]
+    with connect(mortal, mortal.token("ana", "lab")) as client:
+        found = client.get_collection("waking", embedding_function=None).query(
+            query_embeddings=[vector_of(2999)], n_results=1
+        )
+        assert found["ids"] == [["2999"]]
+    until(lambda: not told_of("waking", mortal), 100)
+
+
+def told_of(name: str, service: Service) -> Any:
+    """What readiness says of the vectors, if it is about this collection."""
+    told = httpx.get(service.url + "/readyz").json()["components"]["vectors"]
+    return told if name in told.get("detail", "") else None
+
+
+def kill(service: Service) -> None:
+    """The service and its engine, at once."""
+    assert service.process is not None
+    doomed = [psutil.Process(pid) for pid in (service.process.pid, *engines(service))]
+    for process in doomed:
+        process.send_signal(signal.SIGKILL)
+    service.stop()
+
+
 class Direct:
     """A collection of an engine without the service, asked as Chroma's client is."""
 
@@ -217,9 +262,9 @@ def test_an_engine_killed_while_it_saves_an_index_loses_nothing(
         see(direct, writers)
         if kill % 3:
             talk.wait_whole()
-        begun = threading.Event()
+        begun, is_over = threading.Event(), threading.Event()
         threads = [
-            threading.Thread(target=writer.write_until_killed, args=(direct, begun))
+            threading.Thread(target=writer.write_until_killed, args=(direct, begun, is_over))
             for writer in writers
         ]
         for thread in threads:
@@ -227,6 +272,7 @@ def test_an_engine_killed_while_it_saves_an_index_loses_nothing(
         assert begun.wait(60)
         wait_for_moment(folder, dice)
         talk.kill()
+        is_over.set()
         for thread in threads:
             thread.join()
     with talking(folder) as talk:
@@ -276,14 +322,16 @@ def write_and_kill(
     *,
     is_whole: bool,
 ) -> None:
-    begun = threading.Event()
+    begun, is_over = threading.Event(), threading.Event()
     with ExitStack() as clients:
         threads = []
         for writer in writers:
             client = clients.enter_context(connect(service, token))
             collection = client.get_collection(name, embedding_function=None)
             threads.append(
-                threading.Thread(target=writer.write_until_killed, args=(collection, begun))
+                threading.Thread(
+                    target=writer.write_until_killed, args=(collection, begun, is_over)
+                )
             )
         for thread in threads:
             thread.start()
@@ -296,6 +344,7 @@ def write_and_kill(
             doomed.insert(0, psutil.Process(service.process.pid))
         for process in doomed:
             process.send_signal(signal.SIGKILL)
+        is_over.set()
         if is_whole:
             service.stop()
         else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import pickle
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +23,7 @@ import pytest
 from mlpi.vectors.engine import index, life, log
 from mlpi.vectors.engine.index import Damaged
 from mlpi.vectors.engine.keeper import Keeper, KeeperGone
+from mlpi.vectors.host import Engine, EngineEnded
 from tests.service import until
 from tests.vector_engine import COLLECTIONS, Talk, talking
 
@@ -507,17 +511,28 @@ def test_useless_rows_leave_the_log_and_nothing_else_does(filled: Filled) -> Non
             add(talk, filled.collection, names(100, 200), "update", str(turn))
         add(talk, filled.collection, names(100, 200), "update", "9")
     with contextlib.closing(log.connect(filled.folder)) as db:
-        before = rows_of(db, filled)
-        assert before > 4000
+        assert rows_of(db, filled) > 4000
         with talking(filled.folder) as talk:
-            until(lambda: rows_of(db, filled) < 1000)
+            keeper = Keeper(filled.folder)
+            while keeper.shrink() is not None:
+                see_some(talk, filled.collection)
+            keeper.rest()
+            assert rows_of(db, filled) < 500
             see(talk, filled.collection, live)
+            add(talk, filled.collection, names(100, 110), "update", "99")
+        live |= {one: one + "99" for one in names(100, 110)}
         filled.check()
     shutil.rmtree(filled.place)
     with talking(filled.folder) as talk:
         see(talk, filled.collection, live)
         talk.wait_whole()
         see(talk, filled.collection, live)
+
+
+def see_some(talk: Talk, collection: str) -> None:
+    """A write and a read go through while the log shrinks."""
+    add(talk, collection, ["r200"], "upsert")
+    assert talk.records(collection, "get", {"ids": ["r200"]})["ids"] == ["r200"]
 
 
 def rows_of(db: sqlite3.Connection, filled: Filled) -> int:
@@ -559,11 +574,43 @@ def test_only_what_a_killed_engine_touched_is_read_whole(
 def test_a_helper_that_dies_is_started_again(filled: Filled) -> None:
     keeper = Keeper(filled.folder)
     try:
-        assert keeper.follow(filled.collection, 0) == (0, len(LIVE))
+        assert list(keeper.vectors(filled.collection, ["r100"])) == ["r100"]
         assert keeper._process is not None
         keeper._process.kill()
         with pytest.raises(KeeperGone):
-            keeper.follow(filled.collection, 0)
-        assert keeper.follow(filled.collection, 0) == (0, len(LIVE))
+            keeper.vectors(filled.collection, ["r100"])
+        assert list(keeper.vectors(filled.collection, ["r100"])) == ["r100"]
     finally:
         keeper.rest()
+
+
+@pytest.mark.parametrize(("how", "is_blamed"), [(signal.SIGSEGV, True), (signal.SIGKILL, False)])
+def test_a_crash_is_blamed_on_what_the_engine_was_busy_with(
+    filled: Filled, how: signal.Signals, is_blamed: bool
+) -> None:
+    head = {
+        "method": "GET",
+        "path": f"{COLLECTIONS}/{filled.collection}/count",
+        "query": "",
+        "content_type": "",
+        "workspace": "lab",
+        "database": "lab",
+    }
+
+    async def crash() -> bytes:
+        engine = Engine(filled.folder)
+        await engine.ask(head, b"")
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGSTOP)
+        asked = asyncio.create_task(engine.ask(head, b""))
+        await asyncio.sleep(0)
+        os.kill(engine.pid, how)
+        os.kill(engine.pid, signal.SIGCONT)
+        with pytest.raises(EngineEnded):
+            await asked
+        answer = await engine.ask(head, b"")
+        await engine.stop()
+        return answer.body
+
+    assert int(asyncio.run(crash())) == len(LIVE)
+    assert life.suspects(filled.folder) == ({filled.collection: 1} if is_blamed else {})

@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from mlpi.vectors.engine.repairs import PANICKED
 from mlpi.vectors.frames import Frame
 
 READERS = 4
+TELL_S = 5.0  # a start that takes longer says what it does
 LOCK = "mlpi.lock"
 log = logging.getLogger("mlpi.vectors.engine")
 
@@ -37,7 +38,8 @@ def main(descriptor: int, folder: Path) -> None:
     """Serve until the service closes its end; what was begun is finished first."""
     leave_signals()
     with socket.socket(fileno=descriptor) as end, _locked(folder):
-        chroma = Chroma(folder, lambda text: frames.send(end, Frame(0, {"starting": text}, b"")))
+        with _telling(end) as say:
+            chroma = Chroma(folder, say)
         Engine(end, Api(chroma), chroma, folder).run()
         chroma.close()
     # The bindings' own threads take seconds to end, and have nothing left to write.
@@ -106,6 +108,26 @@ class Engine:
 _BROKEN = Answer(
     500, b'{"error":"InternalError","message":"The vector engine failed; see its log."}'
 )
+
+
+@contextlib.contextmanager
+def _telling(end: socket.socket) -> Iterator[Callable[[str], None]]:
+    """Takes what a start is doing, and tells the service now and then."""
+    is_over = threading.Event()
+    doing = [""]
+
+    def tell() -> None:
+        while not is_over.wait(TELL_S):
+            with contextlib.suppress(OSError):
+                frames.send(end, Frame(0, {"starting": doing[0]}, b""))
+
+    teller = threading.Thread(target=tell, name="teller")
+    teller.start()
+    try:
+        yield lambda text: doing.__setitem__(0, text)
+    finally:
+        is_over.set()
+        teller.join()
 
 
 @contextlib.contextmanager

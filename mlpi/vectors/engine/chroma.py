@@ -35,7 +35,7 @@ class Chroma:
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
-        """say is called every few seconds, for after a power cut this takes a while."""
+        """say is told what is done, for after a power cut that may take a while."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._life = Life(folder)
         fillings = opened(folder, self._life.touched_before, self._life.suspects, say)

@@ -49,11 +49,6 @@ class Keeper:
         self._end: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def follow(self, collection: str, cut: int) -> tuple[int, int]:
-        """How many records the index still lacks, and how many there are."""
-        head, _ = self._ask("follow", collection=collection, cut=cut)
-        return head["lacking"], head["total"]
-
     def lacking(self, collection: str, cut: int, limit: int) -> tuple[dict[str, array[float]], int]:
         """Some records that the index lacks, with their vectors; and how many there are in all."""
         head, body = self._ask("lacking", collection=collection, cut=cut, limit=limit)
@@ -103,10 +98,11 @@ class Keeper:
         """Remove folders that belong to no collection; how many. No write may be under way."""
         return int(self._ask("sweep")[0]["gone"])
 
-    def shrink(self) -> bool:
-        """Drop some useless rows of the log; whether there may be more. No write may be under
-        way."""
-        return bool(self._ask("shrink")[0]["more"])
+    def shrink(self) -> bool | None:
+        """One step of looking for useless rows of the log and dropping them; whether the next one
+        writes, so that no other write may be under way, or None at the end."""
+        next_writes: bool | None = self._ask("shrink")[0]["next_writes"]
+        return next_writes
 
     def rest(self) -> None:
         """End the process; the next question starts it again."""
@@ -173,7 +169,7 @@ class _Work:
         self._db = log.connect(folder)
         self._known: dict[str, Vectors] = {}
         self._pending: dict[str, deque[str]] = {}
-        self._shrinking: Iterator[int] | None = None
+        self._shrinking: Iterator[bool] | None = None
 
     def answer(self, head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         deed = head.pop("deed")
@@ -187,11 +183,6 @@ class _Work:
             self._known[collection] = Vectors(log.topic_of(collection))
         self._known[collection].follow(self._db)
         return self._known[collection]
-
-    def follow(self, collection: str, cut: int) -> dict[str, Any]:
-        made = self._log(collection).made
-        lacking = sum(1 for row in made.values() if row <= cut)
-        return {"lacking": lacking, "total": len(made)}
 
     def lacking(self, collection: str, cut: int, limit: int) -> tuple[dict[str, Any], bytes]:
         found = self._log(collection)
@@ -263,10 +254,10 @@ class _Work:
     def shrink(self) -> dict[str, Any]:
         if self._shrinking is None:
             self._shrinking = log.shrink_all(self._db)
-        more = next(self._shrinking, None) is not None
-        if not more:
+        next_writes = next(self._shrinking, None)
+        if next_writes is None:
             self._shrinking = None
-        return {"more": more}
+        return {"next_writes": next_writes}
 
 
 def _distances(matrix: Any, wanted: Any, space: str) -> Any:

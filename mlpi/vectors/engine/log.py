@@ -422,8 +422,8 @@ def end_rebuild(db: sqlite3.Connection, collection: str) -> None:
     db.execute("DELETE FROM mlpi_rebuilds WHERE collection = ?", [collection])
 
 
-def shrink(db: sqlite3.Connection, one: Stored) -> Iterator[int]:
-    """Drop logged rows that no replay needs, a slice at each step; yields how many went.
+def shrink(db: sqlite3.Connection, one: Stored) -> Iterator[bool]:
+    """Drop logged rows that no replay needs, a slice at each step; yields before each.
 
     Only rows that metadata and saved index have both seen, and not while an index is filled. The
     newest row stays whatever it is: numbers of rows are given out anew from the highest that is
@@ -446,26 +446,26 @@ def shrink(db: sqlite3.Connection, one: Stored) -> Iterator[int]:
     # The row of a vector becomes what makes its record, before what made it goes.
     makers = [row for each, row in log.held.items() if log.made[each] != row]
     for start in range(0, len(makers), _SLICE):
+        yield True
         with _transaction(db):
             db.executemany(
                 "UPDATE embeddings_queue SET operation = ? WHERE seq_id = ? AND topic = ?",
                 [(_UPSERT, row, one.topic) for row in makers[start : start + _SLICE]],
             )
-        yield 0
     for start in range(0, len(rows), _SLICE):
-        part = rows[start : start + _SLICE]
+        yield True
         with _transaction(db):
             # The number of a row may be another collection's once this one is deleted.
             db.executemany(
                 "DELETE FROM embeddings_queue WHERE seq_id = ? AND topic = ?",
-                [(row, one.topic) for row in part],
+                [(row, one.topic) for row in rows[start : start + _SLICE]],
             )
-        yield len(part)
 
 
-def shrink_all(db: sqlite3.Connection) -> Iterator[int]:
-    """The same for each collection whose log is worth the work."""
+def shrink_all(db: sqlite3.Connection) -> Iterator[bool]:
+    """The same for each collection whose log is worth the work; yields whether it writes next."""
     for one in stored(db):
+        yield False
         if is_wasteful(db, one) and one.collection not in rebuilds(db):
             for fresh in stored(db, one.collection):
                 yield from shrink(db, fresh)

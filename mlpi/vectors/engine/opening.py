@@ -15,7 +15,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from mlpi.vectors.engine.life import TRUSTED
 from mlpi.vectors.engine.log import Stored
 
 logger = logging.getLogger(__name__)
-_SAY_EVERY_S = 5.0
 _TRUSTED_ONCE = 1  # deaths of an engine that files in order may have caused
 
 
@@ -50,17 +48,14 @@ def opened(
     suspects: Counter[str],
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Filling]:
-    """Make the folder ready. say is called every few seconds, for a look at much takes a while."""
+    """Make the folder ready. say is told what is looked at, for that may take a while."""
     _make(folder)
     with contextlib.closing(log.connect(folder)) as db:
         did_forget = log.keep_all(db)
         under_way = log.rebuilds(db)
-        said_at = time.monotonic()
         found = log.stored(db)
         for number, one in enumerate(found):
-            if time.monotonic() - said_at > _SAY_EVERY_S:
-                said_at = time.monotonic()
-                say(f"{number} of {len(found)} collections checked")
+            say(f"{number} of {len(found)} collections checked")
             deaths = suspects[one.collection]
             try:
                 cut = under_way.get(one.collection, (0, ""))[0]

@@ -6,6 +6,7 @@ Writes go the usual way and are in the new index at once, so none is held back o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 FED_AT_ONCE = 100  # records; other writes and Python wait for so long, about 50 ms
 REST_S = 0.01  # between them, so that a waiting write is next
 SWEEP_S = 2.0  # after a deletion; more may follow
+SHRINK_S = 60.0  # after a start, which has other things to do
+SHRINK_EVERY_S = 3600.0
 RETRY_S = 5.0
 _SAY_EVERY_S = 1.0
 PANICKED = 70  # the engine's exit code
@@ -82,7 +85,8 @@ class Repairs:
         self._wake = threading.Event()
         self._is_ending = False
         self._sweep_at: float | None = None
-        self._shrink = True
+        self._shrink_at = time.monotonic() + SHRINK_S
+        self._is_shrink_writing: bool | None = None
         self._said_at = 0.0
         self.tell: Callable[[Mapping[str, Any]], None] = lambda _: None
         self._thread = threading.Thread(target=self._run, name="repairs")
@@ -143,12 +147,10 @@ class Repairs:
                 for one in self._fillings:
                     self._life.suspect(one)
                 os._exit(PANICKED)
-            if waits is None:
-                self._keeper.rest()
             self._wake.wait(waits)
 
-    def _step(self) -> float | None:
-        """One piece of what is to do; seconds until the next, None when all is done."""
+    def _step(self) -> float:
+        """One piece of what is to do; seconds until the next."""
         for one in list(self._fillings.values()):
             if not one.is_given_up:
                 self._fill(one)
@@ -160,11 +162,14 @@ class Repairs:
             with self._writing:
                 self._keeper.sweep()
             return REST_S
-        if self._shrink:
-            with self._writing:
-                self._shrink = self._keeper.shrink()
-            return REST_S
-        return None
+        if (left := self._shrink_at - time.monotonic()) > 0:
+            self._keeper.rest()
+            return left
+        with self._writing if self._is_shrink_writing else contextlib.nullcontext():
+            self._is_shrink_writing = self._keeper.shrink()
+        if self._is_shrink_writing is None:
+            self._shrink_at = time.monotonic() + SHRINK_EVERY_S
+        return REST_S
 
     def _fill(self, one: Filling) -> None:
         self._life.touch(one.collection)
