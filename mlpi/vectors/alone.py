@@ -13,8 +13,8 @@ from typing import Any
 from mlpi.errors import NotReady
 from mlpi.vectors import frames, relay
 from mlpi.vectors.frames import Frame
-from mlpi.vectors.host import environment
 from mlpi.vectors.shelf import Shelf
+from mlpi.vectors.supervision import environment
 
 
 @contextmanager

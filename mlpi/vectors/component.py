@@ -43,8 +43,9 @@ class Vectors:
         return {"chroma": self._app}
 
     async def start(self) -> None:
-        """Listen for workers. The engine itself starts with the first request."""
+        """Listen for workers. The engine starts when asked, or now after a power cut."""
         await self._relay.start()
+        self.engine.wake_if_needed()
 
     async def stop(self) -> None:
         await self._relay.stop()
@@ -63,4 +64,21 @@ class Vectors:
     def health(self) -> Health:
         if self.engine.failure:
             return Health(State.FAILED, self.engine.failure)
-        return Health(State.READY)
+        return Health(State.READY, self._care())
+
+    def _care(self) -> str:
+        """What is done without the usual index, in one line that names nobody's collection."""
+        if self.engine.starting:
+            return f"looks at the indexes: {self.engine.starting}"
+        ailing = self.engine.ailing
+        filling = [one for one in ailing if one["state"] == "rebuilding"]
+        broken = sum(1 for one in ailing if one["state"] == "broken")
+        parts = []
+        if filling:
+            done, total = (sum(one[field] for one in filling) for field in ("done", "total"))
+            what = "an index" if len(filling) == 1 else f"{len(filling)} indexes"
+            parts.append(f"makes {what} anew, {done:,} of {total:,} records")
+        if broken:
+            what = "one collection" if broken == 1 else f"{broken} collections"
+            parts.append(f"searches {what} without an index, which failed")
+        return "; ".join(parts)

@@ -21,7 +21,7 @@ from mlpi.auth.audit import Actor
 from mlpi.errors import MlpiError, NotReady
 from mlpi.house import House
 from mlpi.settings import Settings
-from mlpi.vectors import host
+from mlpi.vectors import supervision
 from mlpi.vectors.embedders import embedding as embedding_module
 from mlpi.vectors.embedders import lexical
 from mlpi.vectors.embedders.choice import EmbedderChoice, EmbedderUnusable
@@ -212,7 +212,7 @@ def test_a_host_that_hangs_is_ended(house: House, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_host_without_work_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "IDLE_S", 0.1)
+    monkeypatch.setattr(supervision, "IDLE_S", 0.1)
 
     async def about(embedding: Embedding) -> None:
         await embed(embedding, TINY, ["cat"])

@@ -16,7 +16,7 @@ from mlpi.vectors.embedders import lexical
 from mlpi.vectors.embedders.choice import LEXICAL, EmbedderChoice, EmbedderUnusable
 from mlpi.vectors.embedders.loading import MOST_AT_ONCE, Recipe
 from mlpi.vectors.embedders.service import Embedders
-from mlpi.vectors.host import EngineEnded, Hosted
+from mlpi.vectors.supervision import EngineEnded, Hosted
 
 ANSWER_S = 120.0  # a model on an SD card takes a minute to be read
 MOST_CHARS = 1_000_000  # of one text

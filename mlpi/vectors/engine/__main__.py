@@ -12,11 +12,10 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,18 +23,25 @@ from mlpi.vectors import frames
 from mlpi.vectors.engine.answers import Answer
 from mlpi.vectors.engine.api import Api, Asked
 from mlpi.vectors.engine.chroma import Chroma
+from mlpi.vectors.engine.keeper import leave_signals
+from mlpi.vectors.engine.life import collections_in, suspect
+from mlpi.vectors.engine.repairs import PANICKED
 from mlpi.vectors.frames import Frame
 
 READERS = 4
+TELL_S = 5.0  # a start that takes longer says what it does
 LOCK = "mlpi.lock"
 log = logging.getLogger("mlpi.vectors.engine")
 
 
 def main(descriptor: int, folder: Path) -> None:
     """Serve until the service closes its end; what was begun is finished first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the service's to handle
+    leave_signals()
     with socket.socket(fileno=descriptor) as end, _locked(folder):
-        Engine(end, Api(Chroma(folder))).run()
+        with _telling(end) as say:
+            chroma = Chroma(folder, say)
+        Engine(end, Api(chroma), chroma, folder).run()
+        chroma.close()
     # The bindings' own threads take seconds to end, and have nothing left to write.
     sys.stdout.flush()
     os._exit(0)
@@ -48,16 +54,19 @@ class Engine:
     thread would cost a tenth of what a query takes.
     """
 
-    def __init__(self, end: socket.socket, api: Api) -> None:
+    def __init__(self, end: socket.socket, api: Api, chroma: Chroma, folder: Path) -> None:
         self._end = end
         self._api = api
+        self._repairs = chroma.repairs
+        self._folder = folder
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
         self._writer = ThreadPoolExecutor(1, "writer")
 
     def run(self) -> None:
         """Serve until the other end is closed."""
-        self._send(Frame(0, {"ready": True}, b""))
+        self._send(Frame(0, {"ready": True, "health": self._repairs.health()}, b""))
+        self._repairs.tell = lambda health: self._send(Frame(0, {"health": health}, b""))
         readers = [threading.Thread(target=self._read, name=f"reader-{n}") for n in range(READERS)]
         for reader in readers:
             reader.start()
@@ -85,8 +94,10 @@ class Engine:
             answer = _BROKEN
         except BaseException:  # a panic of the bindings: what they hold may be half changed
             log.exception("%s %s: the bindings panicked", asked.method, asked.path)
+            for collection in collections_in(asked.path):
+                suspect(self._folder, collection)
             self._send(Frame(number, {"status": _BROKEN.status}, _BROKEN.body))
-            os._exit(70)
+            os._exit(PANICKED)
         self._send(Frame(number, {"status": answer.status}, answer.body))
 
     def _send(self, frame: Frame) -> None:
@@ -97,6 +108,26 @@ class Engine:
 _BROKEN = Answer(
     500, b'{"error":"InternalError","message":"The vector engine failed; see its log."}'
 )
+
+
+@contextlib.contextmanager
+def _telling(end: socket.socket) -> Iterator[Callable[[str], None]]:
+    """Takes what a start is doing, and tells the service now and then."""
+    is_over = threading.Event()
+    doing = [""]
+
+    def tell() -> None:
+        while not is_over.wait(TELL_S):
+            with contextlib.suppress(OSError):
+                frames.send(end, Frame(0, {"starting": doing[0]}, b""))
+
+    teller = threading.Thread(target=tell, name="teller")
+    teller.start()
+    try:
+        yield lambda text: doing.__setitem__(0, text)
+    finally:
+        is_over.set()
+        teller.join()
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from mlpi.vectors.engine.refusals import (
 )
 from mlpi.vectors.names import TENANT, shown
 
-READS = frozenset({"GET"})
+READS = frozenset({"GET", "HEALTH"})
 READING = frozenset({"get", "query", "search"})  # by POST, but they change nothing
 SLICE = 500  # records; longer writes let reads in between
 _U32 = 2**32 - 1
@@ -87,6 +87,8 @@ class Api:
 
     def _routed(self, asked: Asked) -> Answer:
         match asked.method, asked.segments:
+            case "HEALTH", ["mlpi", "health"]:  # of the house; no client can ask so
+                return answers.done(self._chroma.repairs.health())
             case "POST", ["reset"]:
                 return self._reset(asked)
             case "GET", ["heartbeat"]:

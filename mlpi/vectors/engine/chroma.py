@@ -6,13 +6,20 @@ Importing the package costs a second and 60 MB; the bindings need only its modul
 from __future__ import annotations
 
 import importlib.util
+import os
 import resource
-import sqlite3
 import sys
+import threading
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlpi.vectors.engine.guard import Guard
+from mlpi.vectors.engine.keeper import Keeper
+from mlpi.vectors.engine.life import Life
+from mlpi.vectors.engine.opening import opened
+from mlpi.vectors.engine.repairs import Repairs
 from mlpi.vectors.names import FILE, TENANT, database_of
 
 # Of each open index Chroma keeps five files and the whole graph in memory.
@@ -26,24 +33,25 @@ class Chroma:
     Calls block. Only get and query let other threads of Python run meanwhile.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        """say is told what is done, for after a power cut that may take a while."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _switch_to_wal(folder / FILE)
-        native = _native()
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self.bindings: Any = native.Bindings(
-            allow_reset=False,  # it would empty every workspace; ours removes one's collections
-            sqlite_db_config=native.SqliteDBConfig(
-                hash_type=native.MigrationHash.MD5,
-                migration_mode=native.MigrationMode.Apply,
-                url=str(folder / FILE),
-            ),
-            persist_path=str(folder),
-            hnsw_cache_size=min(files // _FILES_EACH, _MOST_OPEN),
-        )
+        self._life = Life(folder)
+        fillings = opened(folder, self._life.touched_before, self._life.suspects, say)
+        self._life.checked()
+        bindings = open_bindings(folder)
+        writing = threading.RLock()
+        self.repairs = Repairs(bindings, Keeper(folder), writing, fillings, self._life)
+        self.bindings = Guard(bindings, self._life, self.repairs, writing)
         # The first start has just made the file.
         self._known: set[str] = set()
         self._owners: dict[str, str] = {}
+        self.repairs.start()
+
+    def close(self) -> None:
+        """An orderly end. Nothing may be under way, and nothing may follow."""
+        self.repairs.stop()
+        self._life.end()
 
     def database(self, workspace: str) -> str:
         """The workspace's database, made when it is first asked for."""
@@ -76,6 +84,22 @@ class Chroma:
         self._owners.pop(identity, None)
 
 
+def open_bindings(folder: Path) -> Any:
+    """The bindings with this folder open in them, for as long as the process lives."""
+    native = _native()
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return native.Bindings(
+        allow_reset=False,  # it would empty every workspace; ours removes one's collections
+        sqlite_db_config=native.SqliteDBConfig(
+            hash_type=native.MigrationHash.MD5,
+            migration_mode=native.MigrationMode.Apply,
+            url=str(folder / FILE),
+        ),
+        persist_path=str(folder),
+        hnsw_cache_size=min(files // _FILES_EACH, _MOST_OPEN),
+    )
+
+
 def _native() -> Any:
     """The bindings. What they raise is imported from chromadb.errors, and nothing else of it."""
     if "chromadb" not in sys.modules:
@@ -90,10 +114,7 @@ def _native() -> Any:
     return chromadb_rust_bindings
 
 
-def _switch_to_wal(file: Path) -> None:
-    """Before Chroma opens it: with a rollback journal, readers and the writer stop each other."""
-    connection = sqlite3.connect(file)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
+if __name__ == "__main__":
+    # Makes the tables of a new folder. The bindings' own threads take seconds to end.
+    open_bindings(Path(sys.argv[1]))
+    os._exit(0)
