@@ -102,7 +102,12 @@ def test_a_model_embeds_in_a_process_of_its_own(house: House) -> None:
 def test_lexical_needs_no_process(house: House) -> None:
     async def about(embedding: Embedding) -> Any:
         found = await embed(embedding, EmbedderChoice("lexical"), TEXTS)
+        lexical_size = await anyio.to_thread.run_sync(
+            embedding.dimension, "lab", EmbedderChoice("lexical")
+        )
+        assert lexical_size == lexical.DIMENSION
         assert embedding.pid is None
+        assert await anyio.to_thread.run_sync(embedding.dimension, "lab", TINY) == 6
         return found
 
     assert talk(house, about) == lexical.vectors(TEXTS)

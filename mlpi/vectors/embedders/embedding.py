@@ -60,6 +60,13 @@ class Embedding:
             self._ask_all, self._embedders.recipe(workspace, choice), texts
         )
 
+    def dimension(self, workspace: str, choice: EmbedderChoice) -> int:
+        """How long its vectors are: what tells, before it is chosen, whether it works and fits.
+
+        As embed, which it calls. Raises what that raises.
+        """
+        return len(self.embed(workspace, choice, ["text"])[0])
+
     async def _ask_all(self, recipe: Recipe, texts: Sequence[str]) -> list[Vector]:
         found: list[Vector] = []
         for start in range(0, len(texts), MOST_AT_ONCE):
