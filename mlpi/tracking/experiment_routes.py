@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -43,6 +44,7 @@ def router(service: TrackingService, deeds: Deeds) -> APIRouter:
             experiments=found,
             q=q,
             is_deleted=is_deleted,
+            binned=partial(service.binned, workspace_of(request)),
             error=error,
             name=name,
         )

@@ -170,6 +170,32 @@ logged_models = Table(
     Column("model_type", String),
     Column("source_run_id", String),
 )
+logged_model_metrics = Table(
+    "logged_model_metrics",
+    _meta,
+    Column("model_id", String, primary_key=True),
+    Column("metric_name", String, primary_key=True),
+    Column("metric_timestamp_ms", BigInteger, primary_key=True),
+    Column("metric_step", BigInteger, primary_key=True),
+    Column("run_id", String, primary_key=True),
+    Column("metric_value", Float),
+    Column("dataset_name", String),
+    Column("dataset_digest", String),
+)
+logged_model_params = Table(
+    "logged_model_params",
+    _meta,
+    Column("model_id", String, primary_key=True),
+    Column("param_key", String, primary_key=True),
+    Column("param_value", String),
+)
+logged_model_tags = Table(
+    "logged_model_tags",
+    _meta,
+    Column("model_id", String, primary_key=True),
+    Column("tag_key", String, primary_key=True),
+    Column("tag_value", String),
+)
 traces = Table(
     "trace_info",
     _meta,

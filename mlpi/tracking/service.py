@@ -11,6 +11,7 @@ from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
 from mlpi.tracking.run_page.files import Files, Item
 from mlpi.tracking.store import TrackingStore
+from mlpi.tracking.trash.store import TrashStore
 
 
 class TrackingService:
@@ -44,6 +45,10 @@ class TrackingService:
         """A run's files. Raises NotReady, and NotFound when they are not its workspace's."""
         workspace = self.store.workspace_of(run_id=run.id) or ""
         return Files(self._mlflow.artifacts(), root_of(run.artifact_uri, workspace))
+
+    def binned(self, workspace: str) -> int:
+        """How many things lie in the workspace's trash; 0 before there are tables."""
+        return TrashStore(self.store.engine).tally(workspace).total if self.is_prepared() else 0
 
     def search(self, workspace: str | None, words: str) -> list[Hit]:
         """Experiments and runs whose name holds the words."""

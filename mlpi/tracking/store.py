@@ -28,6 +28,7 @@ from mlpi.tracking.models import (
     registered_models,
     runs,
     tags,
+    traces,
 )
 from mlpi.tracking.records import Counts, Experiment, Run
 
@@ -257,12 +258,18 @@ class TrackingStore:
             )
             return [(row.step, row.timestamp, metric_value(row)) for row in db.execute(query)]
 
-    def workspace_of(self, *, experiment_id: str = "", run_id: str = "") -> str | None:
-        """Which workspace an experiment or a run lies in."""
+    def workspace_of(
+        self, *, experiment_id: str = "", run_id: str = "", trace_id: str = ""
+    ) -> str | None:
+        """Which workspace an experiment, a run or a trace lies in."""
         query = select(experiments.c.workspace)
         if run_id:
             query = query.join(runs, runs.c.experiment_id == experiments.c.experiment_id).where(
                 runs.c.run_uuid == run_id
+            )
+        elif trace_id:
+            query = query.join(traces, traces.c.experiment_id == experiments.c.experiment_id).where(
+                traces.c.request_id == trace_id
             )
         elif experiment_id.isdecimal() and len(experiment_id) <= 18:
             query = query.where(experiments.c.experiment_id == int(experiment_id))
@@ -270,6 +277,12 @@ class TrackingStore:
             return None
         with self._engine.connect() as db:
             return db.scalar(query)
+
+    def workspaces_with(self, name: str) -> set[str]:
+        """The workspaces that have a registered model or a prompt of a name."""
+        query = select(registered_models.c.workspace).where(registered_models.c.name == name)
+        with self._engine.connect() as db:
+            return set(db.scalars(query))
 
     def find(self, workspace: str, words: str, limit: int = 5) -> list[Run]:
         """Runs whose name or id begins with or contains the words."""

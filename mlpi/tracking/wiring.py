@@ -86,9 +86,9 @@ def wired(house: House, room: JobsRoom, mlflow: MlflowApp, store: TrackingStore)
         trash,
         (
             router(service, runs, deeds, run_page, rows, elsewhere),
-            registry_routes.router(registry, RegistryDeeds(deeds)),
-            prompts_routes.router(service, prompts, PromptDeeds(deeds)),
-            traces_routes.router(traces),
+            registry_routes.router(registry, RegistryDeeds(deeds), elsewhere),
+            prompts_routes.router(service, prompts, PromptDeeds(deeds), elsewhere),
+            traces_routes.router(traces, elsewhere),
             charts_routes.router(ChartsService(runs, ChartsStore(store.engine))),
             compared_routes.router(FileComparisons(runs)),
             trash_routes.router(trash, deeds),

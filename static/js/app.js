@@ -86,6 +86,9 @@
   setInterval(tick, TICK_MS / 4);
   document.addEventListener("visibilitychange", tick);
 
+  // --- a dialogue whose form came back ---------------------------------------------------------
+  document.querySelector("[popover][data-again]")?.showPopover();
+
   // --- menus --------------------------------------------------------------------------------
   function closeMenus(except) {
     for (const menu of document.querySelectorAll("details.menu[open]")) {

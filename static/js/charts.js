@@ -7,8 +7,9 @@
   const running = new Set(form.dataset.running.split(",").filter(Boolean));
   const drawn = new Map(); // figure → its chart
 
-  const RANGE = "range"; // "params.depth:0.2:0.8", kept in the address by the script alone
-  const rangesOf = () => new URLSearchParams(location.search).getAll(RANGE).flatMap((text) => {
+  const RANGE = "range"; // "params.depth:0.2:0.8", written into the address by the script alone
+  const written = () => new URLSearchParams(location.search).getAll(RANGE);
+  const rangesOf = () => written().flatMap((text) => {
     const [, name, from, to] = /^(.+):([\d.]+):([\d.]+)$/.exec(text) ?? [];
     return name ? [[name, Math.min(1, +from), Math.min(1, +to)]] : [];
   });
@@ -17,6 +18,7 @@
     query.delete(RANGE);
     for (const [name, from, to] of ranges) query.append(RANGE, `${name}:${from.toFixed(3)}:${to.toFixed(3)}`);
     history.replaceState(history.state, "", `${location.pathname}?${query}`);
+    carry(new FormData(form));
   }
 
   function how() {
@@ -106,7 +108,13 @@
       if (value && value !== "0") url.searchParams.set(name, value);
       else url.searchParams.delete(name);
     }
+    const ranges = written();
+    url.searchParams.delete(RANGE);
+    for (const range of ranges) url.searchParams.append(RANGE, range);
     return url;
+  }
+  function carry(given) {
+    document.querySelectorAll("a[data-carries]").forEach((link) => { link.href = write(new URL(link.href), given); });
   }
   let asked = 0;
   function change() {
@@ -114,12 +122,14 @@
     const output = form.querySelector("output");
     if (output) output.textContent = given.get("smooth");
     history.replaceState(history.state, "", write(new URL(location.href), given));
-    document.querySelectorAll("a[data-carries]").forEach((link) => { link.href = write(new URL(link.href), given); });
+    carry(given);
     cancelAnimationFrame(asked);
     asked = requestAnimationFrame(() => drawn.forEach((chart, figure) => draw(figure, chart.data)));
   }
   form.addEventListener("input", (event) => { if (event.target.matches("[data-live]")) change(); });
   form.addEventListener("change", (event) => { if (event.target.matches("[data-submits]")) form.requestSubmit(); });
+  // Other axes, the same ranges: those of axes that are gone wait in the address for their return.
+  form.addEventListener("formdata", (event) => { for (const range of written()) event.formData.append(RANGE, range); });
   form.addEventListener("submit", () => {
     for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
     // Back leads to a page whose fields can be used again.

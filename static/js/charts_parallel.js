@@ -14,6 +14,7 @@
     if (!given.some((run) => run.values.some((value) => value != null))) return null;
     const chart = { data, shown: null };
     // Ranges by field, as parts of the axis from 0 at the bottom to 1 at the top.
+    const waiting = how.ranges.filter(([text]) => !texts.includes(text));
     const ranges = new Map(how.ranges.filter(([text]) => texts.includes(text)).map(([text, from, to]) => [text, [from, to]]));
     let axes = [];
     let lines = [];
@@ -112,7 +113,7 @@
     function changed() {
       chart.surface.repaint();
       tell();
-      how.keepRanges([...ranges].map(([text, range]) => [text, ...range]));
+      how.keepRanges([...[...ranges].map(([text, range]) => [text, ...range]), ...waiting]);
     }
 
     chart.surface = surface(box, HEIGHT, paint, texts.length * LEAST);

@@ -130,9 +130,19 @@ def test_a_refused_alias_says_why(watch: Watch, registry: Registry) -> None:
     page.get_by_role("button", name="Alias…").click()
     page.get_by_role("dialog").get_by_label("Alias").fill("latest")
     page.get_by_role("button", name="Set it").click()
-    expect(page.get_by_role("alert")).to_contain_text("reserved")
+    again = page.get_by_role("dialog", name="Alias of version 1")
+    expect(again).to_contain_text("reserved")
+    field = again.get_by_label("Alias")
+    expect(field).to_have_value("latest")
+    expect(field).to_be_focused()
+    field.fill("newest-of-all")
+    again.get_by_role("button", name="Set it").click()
+    expect(aliases(page, "Version 1")).to_contain_text("newest-of-all")
+    page.get_by_role("link", name="Version 1").click()
     page.get_by_role("button", name="Alias…").click()
-    expect(page.get_by_role("dialog").get_by_label("Alias")).to_have_value("latest")
+    page.get_by_role("dialog").get_by_label("Alias").fill("v7")
+    page.get_by_role("button", name="Set it").click()
+    expect(page.get_by_role("dialog").get_by_label("Alias")).to_have_value("v7")
     watched.wrong = [line for line in watched.wrong if "422" not in line]
 
 

@@ -294,6 +294,21 @@ def test_bars_scatter_and_parallel(watch: Watch, big: str) -> None:
     kept = parallel.locator(".readout").inner_text().split("·")[0]
     page.reload()
     expect(parallel.locator(".readout")).to_contain_text(kept)
+    # With other axes the range is the same; without its axis it waits for the axis to come back.
+    first = parallel.locator("b").inner_text().split(", ")[0]
+    for is_on in (False, True):
+        page.get_by_text(re.compile(r"^Axes \d+")).click()
+        page.get_by_label(first, exact=True).set_checked(is_on)
+        page.get_by_role("button", name="Draw these").click()
+        expect(parallel.get_by_role("button", name="PNG")).to_be_enabled()
+        assert "range=" in page.url
+        if is_on:
+            expect(parallel.locator(".readout")).to_contain_text(kept)
+        else:
+            expect(parallel.locator(".readout")).to_have_text("")
+    page.get_by_role("link", name="Bars").click()
+    page.get_by_role("link", name="Parallel").click()
+    expect(parallel.locator(".readout")).to_contain_text(kept)
     # Dragged over the whole of its first axis, all runs are in the range.
     canvas = parallel.locator("canvas")
     canvas.drag_to(canvas, source_position={"x": 52, "y": 47}, target_position={"x": 52, "y": 418})

@@ -308,6 +308,24 @@ def test_strangers_see_and_touch_nothing(lab: Lab) -> None:
     assert lab.client.get_model_version(name, "1").current_stage == "None"
 
 
+def test_a_link_to_a_model_leads_to_its_workspace_unless_two_have_the_name(lab: Lab) -> None:
+    name = "pages linked to"
+    lab.log(3, name)
+    with lab.service.browser("admin") as admin, lab.service.browser("otto") as otto:
+        for path in (at(name), at(name, "/versions/1")):
+            led = admin.get(path)
+            assert led.status_code == 303
+            assert led.headers["location"] == f"{path}?workspace=lab"
+            assert admin.get(f"{path}?workspace=other").status_code == 404
+            assert otto.get(path).status_code == 404
+        with lab.service.client(lab.service.token("otto", "other")) as client:
+            made = client.post("/api/2.0/mlflow/registered-models/create", json={"name": name})
+            assert made.status_code == 200, made.text
+        torn = admin.get(at(name))
+        assert torn.status_code == 404
+        assert "in lab and in other" in torn.text
+
+
 def test_the_header_s_search_leads_to_the_model(lab: Lab) -> None:
     name = "pages searched for"
     lab.client.create_registered_model(name)

@@ -287,6 +287,48 @@ def test_a_trace_of_elsewhere_is_not_found(service: Service, work: dict[str, str
         assert gone.status_code == 404
 
 
+def test_a_link_leads_to_the_workspace_that_has_the_thing(
+    service: Service, work: dict[str, str]
+) -> None:
+    with service.browser("admin") as admin:
+        for path, query in (
+            (f"/tracking/traces/{work['trace']}", "span=abc"),
+            (f"/tracking/prompts/{work['text']}", "version=1"),
+        ):
+            led = admin.get(f"{path}?{query}")
+            assert led.status_code == 303, path
+            assert led.headers["location"] == f"{path}?{query}&workspace=lab"
+        # Who says which workspace means that one: names are everybody's.
+        stays = admin.get(f"/tracking/prompts/{work['text']}?workspace=other")
+        assert stays.status_code == 404
+
+
+def test_editors_tag_traces(service: Service, ana: httpx.Client, work: dict[str, str]) -> None:
+    at = f"/tracking/traces/{work['failed']}"
+    with service.browser("vic") as vic:
+        assert 'name="key"' not in page(vic, at)
+        assert posted(vic, f"{at}/tags", key="quality", value="poor").status_code == 403
+    with service.browser("otto") as otto:
+        gone = otto.post(f"{at}/tags?workspace=other", data={"key": "quality", "value": "poor"})
+        assert gone.status_code == 404
+    with service.browser("eve") as eve:
+        assert posted(eve, f"{at}/tags", key=" quality ", value=EVIL).status_code == 303
+        html = page(eve, at)
+        assert "quality: &lt;script" in html
+        assert EVIL not in html
+        listed = eve.get("/tracking/traces.json", params={**LAB, "experiment": work["experiment"]})
+        tags = {one["trace_id"]: one["tags"] for one in listed.json()}
+        assert tags[work["failed"]] == {"quality": EVIL}
+        for key in ("", "mlflow.traceName", "mlpi.demo", "k" * 251):
+            refused = posted(eve, f"{at}/tags", key=key, value="what was typed")
+            assert refused.status_code == 422, key
+            assert "what was typed" in refused.text
+            assert 'class="wrong"' in refused.text
+        assert posted(eve, f"{at}/tags/remove", key="mlflow.traceName").status_code == 422
+        assert posted(eve, f"{at}/tags/remove", key="quality").status_code == 303
+        assert "quality:" not in page(eve, at)
+
+
 def test_owners_delete_traces_for_good(
     service: Service, ana: httpx.Client, api: httpx.Client
 ) -> None:

@@ -156,6 +156,59 @@ def test_datasets_models_and_traces_of_the_run_stand_on_its_page(
     assert lab.get(vic, "/files", model="m-none").status_code == 404
 
 
+def test_what_a_logged_model_has_itself_stands_with_the_run_and_the_version(
+    lab: Lab, vic: httpx.Client
+) -> None:
+    model = lab.ask(
+        "logged-models",
+        experiment_id=lab.experiment,
+        name="net",
+        source_run_id=lab.run,
+        params=[{"key": "layers", "value": "<3>"}],
+        tags=[{"key": "art", "value": "small"}, {"key": "mlflow.hidden", "value": "unseen"}],
+    )["model"]["info"]["model_id"]
+    judge = lab.ask("runs/create", experiment_id=lab.experiment, run_name="judge")
+    judge_id = judge["run"]["info"]["run_id"]
+
+    def log(run_id: str, key: str, value: float, step: int, **dataset: str) -> None:
+        one = {"key": key, "value": value, "timestamp": step, "step": step, "model_id": model}
+        lab.ask("runs/log-batch", run_id=run_id, metrics=[one | {"run_id": run_id} | dataset])
+
+    log(lab.run, "f1", 0.125, 1)
+    log(lab.run, "f1", 0.75, 2)
+    log(judge_id, "f1", 0.5, 1, dataset_name="held-out", dataset_digest="abc123")
+    name = f"logged-{lab.run[:6]}"
+    lab.ask("registered-models/create", name=name)
+    source = f"models:/{model}"
+    body = {"name": name, "source": source, "run_id": lab.run, "model_id": model}
+    lab.ask("model-versions/create", **body)
+    version = vic.get(f"/tracking/models/{name}/versions/1", params={"workspace": "lab"}).text
+    for html in (lab.get(vic).text, version):
+        assert "layers" in html
+        assert "&lt;3&gt;" in html
+        assert "art: small" in html
+        assert "unseen" not in html
+        table = html.partition('aria-label="Metrics of the model"')[2].partition("</table>")[0]
+        rows = re.findall(r"<tr><td.*?</tr>", table, re.DOTALL)
+        assert len(rows) == 2  # the latest by run and dataset
+        (other,) = (row for row in rows if "held-out" in row)
+        (own,) = (row for row in rows if "held-out" not in row)
+        assert ">0.5<" in other
+        assert "abc123" in other
+        assert f"/tracking/runs/{judge_id}" in other
+        assert ">0.75<" in own
+    assert "net: 2 metrics, 1 parameter, 1 tag" in lab.get(vic).text
+
+
+def test_code_is_shown_in_colour(lab: Lab, vic: httpx.Client) -> None:
+    lab.put("train.py", "# <script>alert(1)</script>\ndef train(): return 'x'\n")
+    html = viewer(lab.get(vic, "/files", path="train.py").text)
+    assert '<span class="k">def </span><span class="f">train</span>' in html
+    assert "<script" not in html
+    lab.put("notes.txt", "def train(): return 'x'\n")
+    assert '<span class="k">' not in viewer(lab.get(vic, "/files", path="notes.txt").text)
+
+
 def test_a_running_run_asks_for_more_and_gets_only_what_is_new(lab: Lab, vic: httpx.Client) -> None:
     points = [{"key": "loss", "value": n, "timestamp": n * 1000, "step": n} for n in range(5)]
     lab.ask("runs/log-batch", run_id=lab.run, metrics=points)

@@ -276,6 +276,68 @@ def test_everything_comes_along_and_only_once(
         assert (Path(got) / file).is_file()
 
 
+def prompted(uri: str) -> None:
+    """A prompt of three versions, of which one was deleted, and one that has a model's name."""
+    client = opened(uri)
+    place = client.create_experiment("prompted")
+    client.create_prompt("moved-prompt", "greets", {"team": "support"})
+    for number in (1, 2):
+        template, tags = f"Hello {{{{name}}}} {number}", {"nr": str(number)}
+        client.create_prompt_version("moved-prompt", template, f"try {number}", tags)
+    chat = [{"role": "user", "content": "{{question}}"}]
+    client.create_prompt_version("moved-prompt", chat, model_config={"model_name": "small"})
+    client.set_prompt_alias("moved-prompt", "live", 3)
+    client.set_prompt_alias("moved-prompt", "old", 1)
+    client.delete_prompt_version("moved-prompt", "2")
+    client.set_prompt_tag("moved-prompt", "_mlflow_experiment_ids", f",{place},999,")
+    client.create_prompt("taken-name")
+    client.create_prompt_version("taken-name", "x")
+    closed(client)
+
+
+@pytest.mark.parametrize("kind", ["mlruns", "mlflow.db"])
+def test_prompts_come_along_with_versions_aliases_and_tags(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    given = str(tmp_path / kind)
+    uri = given if kind == "mlruns" else f"sqlite:///{given}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    prompted(uri)
+    workspace = f"prompts-{kind.replace('.', '-')}"
+    service.mlpi("workspace", "add", workspace)
+    service.mlpi("member", "add", workspace, "ana", "owner")
+    token = service.token("ana", workspace)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", service.url)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
+    here = opened(service.url)
+    here.create_registered_model("taken-name")
+    env = {"MLPI_TOKEN": token, "MLPI_URL": service.url}
+
+    done = mlpi("tracking", "import", given, env=env, check=False)
+    assert "prompts: 2 prompts, 2 versions copied, 0 here already" in done.stdout, done.stderr
+    assert "version 3 is version 2 here" in done.stdout
+    assert "prompt taken-name: there is a registered model of this name" in done.stdout
+    prompt = here.get_prompt("moved-prompt")
+    place = here.get_experiment_by_name("prompted").experiment_id
+    assert prompt.description == "greets"
+    assert prompt.tags["team"] == "support"
+    assert prompt.tags["_mlflow_experiment_ids"] == f",{place},"
+    first = here.load_prompt("prompts:/moved-prompt@old")
+    assert (first.version, first.template) == (1, "Hello {{name}} 1")
+    assert (first.commit_message, first.tags["nr"]) == ("try 1", "1")
+    last = here.load_prompt("prompts:/moved-prompt@live")
+    assert (last.version, last.template) == (2, [{"role": "user", "content": "{{question}}"}])
+    assert last.model_config["model_name"] == "small"
+    assert [model.name for model in here.search_registered_models()] == ["taken-name"]
+
+    here.set_prompt_alias("moved-prompt", "live", 1)
+    again = mlpi("tracking", "import", given, env=env, check=False)
+    assert "prompts: 2 prompts, 0 versions copied, 2 here already" in again.stdout
+    assert "points at version 1 here and was left so" in again.stdout
+    partly = mlpi("tracking", "import", given, "--experiment", "prompted", env=env, check=False)
+    assert "not with single experiments" in partly.stdout
+
+
 def simple(folder: Path, name: str, run_count: int) -> str:
     """A database with one experiment of small runs; its path."""
     folder.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sqlite3
@@ -244,6 +245,22 @@ def test_a_deleted_run_is_shown_with_its_size_and_restored(lab: Lab) -> None:
     assert "binned-and-back" not in page(lab, experiment=lab.experiment)
     found = lab.client.get(f"{API}/runs/get", params={"run_id": run}).json()
     assert found["run"]["info"]["lifecycle_stage"] == "active"
+
+
+def test_the_tab_says_how_much_there_is(lab: Lab) -> None:
+    def counted() -> list[int]:
+        with lab.service.browser("vic") as vic:
+            pages = [
+                vic.get(f"/tracking{path}", params={"workspace": "lab"}).text
+                for path in ("", "/models", "/prompts", "/traces", "/trash")
+            ]
+        found = [re.search(r">Trash <small[^>]*>([\d,]+)</small>", html) for html in pages]
+        return [int(one[1].replace(",", "")) if one else 0 for one in found]
+
+    before = counted()
+    assert len(set(before)) == 1
+    lab.run("counted")
+    assert counted() == [one + 1 for one in before]
 
 
 def test_the_question_says_what_goes_and_only_that_goes(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from mlpi.tracking import models
 from mlpi.tracking.runs.saved import SavedViews
 from mlpi.tracking.runs.service import RunsService
 from mlpi.tracking.runs.sql import add_indexes
-from mlpi.tracking.runs.store import RunsStore
+from mlpi.tracking.runs.store import PIVOTED, RunsStore
 from mlpi.tracking.runs.view import Field, View, write_cursor
 from mlpi.tracking.service import TrackingService
 from mlpi.tracking.store import TrackingStore
@@ -249,6 +250,41 @@ def test_groups_have_counts_and_spreads_without_nan(made: Made) -> None:
     spread = cnn.spreads["metrics.loss"]
     assert (spread.count, spread.mean, spread.least, spread.most) == (2, 2.0, 1.0, 3.0)
     assert {(group.value, group.count) for group in rest} == {("svc", 1), (None, 1)}
+
+
+def test_groups_have_many_metrics_attributes_and_none_that_are_hidden(made: Made) -> None:
+    count = 2 * PIVOTED + 1
+    for name, status in (("a", "FINISHED"), ("b", "FAILED"), ("c", "FAILED")):
+        values = {f"metrics_m{number}": float(number) for number in range(count)}
+        made.run(name, status=status, **values)
+    columns = [Field("metrics", f"m{number}") for number in range(count)]
+    view = FLAT.with_(group=Field("attributes", "status"))
+    failed, finished = made.store.groups(1, view, [*columns, Field("params", "x")])
+    assert (failed.value, failed.count, finished.value, finished.count) == (
+        *("FAILED", 2),
+        *("FINISHED", 1),
+    )
+    for group in (failed, finished):
+        means = {key: spread.mean for key, spread in group.spreads.items()}
+        assert means == {f"metrics.m{number}": float(number) for number in range(count)}
+    shown = made.store.groups(1, view, columns[:1], ["b", "c"])
+    assert [(group.value, group.count) for group in shown] == [("FINISHED", 1)]
+    assert [group.count for group in made.store.groups(1, view, [])] == [2, 1]
+
+
+def test_groups_of_one_metric_walk_along_its_index(made: Made) -> None:
+    made.many(50)
+    view = FLAT.with_(group=Field("params", "depth"))
+    with made.counting() as seen:
+        made.store.groups(1, view, [Field("metrics", "loss"), Field("metrics", "other")])
+    ((statement, parameters),) = seen
+    assert "AS MATERIALIZED" in statement
+    if made.engine.dialect.name == "sqlite":
+        plan = made.plan(statement, parameters)
+        assert "MATERIALIZE picked" in plan
+        assert "SCAN metric" not in plan
+        for name in ("metric_0", "metric_1"):
+            assert re.search(rf"SEARCH {name} USING \w*\s*INDEX \S+ \(", plan)
 
 
 def test_columns_are_filled_with_what_was_logged(made: Made) -> None:

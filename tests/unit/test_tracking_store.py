@@ -94,3 +94,22 @@ def test_another_workspace_s_run_is_found_only_there(store: TrackingStore) -> No
     assert store.workspace_of(run_id="run-1") == "lab"
     assert store.workspace_of(experiment_id="1") == "lab"
     assert store.workspace_of(experiment_id="x") is None
+
+
+def test_tags_that_mlpi_and_mlflow_keep_are_nobody_s_labels(store: TrackingStore) -> None:
+    with store.engine.begin() as db:
+        for key, value in (("team", "vision"), ("mlpi.demo", "secretive"), ("mlflow.x", "hidden")):
+            put(db, models.experiment_tags, experiment_id=1, key=key, value=value)
+    assert store.experiment("lab", "1").tags == {"team": "vision"}
+    (listed,) = store.experiments("lab")
+    assert listed.tags == {"team": "vision"}
+    assert [one.name for one in store.experiments("lab", "vision")] == ["one"]
+    for words in ("secretive", "mlpi.demo", "hidden", "mlflow.x"):
+        assert store.experiments("lab", words) == []
+
+
+def test_a_name_may_be_in_several_workspaces(store: TrackingStore) -> None:
+    with store.engine.begin() as db:
+        put(db, models.registered_models, workspace="other", name="model")
+    assert store.workspaces_with("model") == {"lab", "other"}
+    assert store.workspaces_with("nobody's") == set()

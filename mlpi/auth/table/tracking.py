@@ -106,5 +106,7 @@ ROWS = rows(
     owner  POST     /tracking/traces/delete
     viewer GET      /tracking/traces/{trace_id}
     viewer GET      /tracking/traces/{trace_id}/spans/{span_id}
+    editor POST     /tracking/traces/{trace_id}/tags
+    editor POST     /tracking/traces/{trace_id}/tags/remove
     """,
 )

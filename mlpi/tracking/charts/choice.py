@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ MAX_PLOTS = 24
 MAX_AXES = 12
 MOST_SMOOTHING = 0.99
 _FIELDS = ("metrics", "params")
+_RANGE = re.compile(r"(?:metrics|params)\..{1,300}(?::[01](?:\.\d{1,3})?){2}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Choice:
 
     smoothing: the weight of what was before, 0 to 0.99, as in TensorBoard. point: the scatter's
     fields along, up and in colour; None where none is chosen. is_kind_chosen: whether somebody
-    asked for this kind; otherwise bars may suit the runs better.
+    asked for this kind; otherwise bars may suit the runs better. ranges: parts of axes, as the
+    script writes them; they are only carried along.
     """
 
     ids: tuple[str, ...] = ()
@@ -41,6 +44,7 @@ class Choice:
     is_clipped: bool = False
     point: tuple[Field | None, Field | None, Field | None] = (None, None, None)
     axes: tuple[Field, ...] = ()
+    ranges: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, query: Mapping[str, Sequence[str]]) -> Choice:
@@ -71,6 +75,9 @@ class Choice:
             is_clipped=one("clip") == "1",
             point=(_field(one("sx"), "sx"), _field(one("sy"), "sy"), _field(one("sc"), "sc")),
             axes=tuple(Field.of(text, _FIELDS, "axis") for text in axes)[:MAX_AXES],
+            ranges=tuple(one for one in query.get("range", ()) if _RANGE.fullmatch(one))[
+                :MAX_PLOTS
+            ],
         )
 
     def query(self) -> dict[str, Any]:
@@ -88,6 +95,7 @@ class Choice:
             "sy": up,
             "sc": colour,
             "axis": [field.text for field in self.axes],
+            "range": list(self.ranges),
         }
         return {name: value for name, value in found.items() if value}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from anyio.to_thread import run_sync
@@ -9,7 +10,8 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from mlpi.auth.requests import actor_of
-from mlpi.errors import MlpiError
+from mlpi.errors import MlpiError, NotFound
+from mlpi.tracking.elsewhere import Elsewhere
 from mlpi.tracking.prompts import deed_routes, template
 from mlpi.tracking.prompts.deeds import PromptDeeds
 from mlpi.tracking.prompts.draft import ROLES, Draft, messages_of
@@ -43,7 +45,9 @@ def _typed(
 Typed = Annotated[Draft, Depends(_typed)]
 
 
-def router(service: TrackingService, store: PromptStore, deeds: PromptDeeds) -> APIRouter:
+def router(
+    service: TrackingService, store: PromptStore, deeds: PromptDeeds, elsewhere: Elsewhere
+) -> APIRouter:
     """The list of prompts, one prompt, and what is done to it."""
     pages = APIRouter(include_in_schema=False)
 
@@ -69,6 +73,7 @@ def router(service: TrackingService, store: PromptStore, deeds: PromptDeeds) -> 
             next_after=next_after,
             after=after,
             q=q,
+            binned=partial(service.binned, workspace_of(request)),
             error=error,
             name=name,
             **_editor(draft or Draft()),
@@ -92,7 +97,10 @@ def router(service: TrackingService, store: PromptStore, deeds: PromptDeeds) -> 
     def prompt(
         request: Request, name: str, version: int | None = None, against: int | None = None
     ) -> Response:
-        return one(request, name, version, against)
+        try:
+            return one(request, name, version, against)
+        except NotFound as missing:
+            return elsewhere.named(request, name, missing)
 
     def one(
         request: Request,

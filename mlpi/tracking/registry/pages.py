@@ -35,10 +35,18 @@ class Pages:
         error: MlpiError | None = None,
         name: str = "",
     ) -> Response:
-        page = self.service.page(workspace_of(request), q, sort, after)
+        workspace = workspace_of(request)
+        page = self.service.page(workspace, q, sort, after)
         part = "_models" if wants_part(request) else "models"
         return render(
-            request, f"tracking/{part}.html", status, page=page, q=page.q, error=error, name=name
+            request,
+            f"tracking/{part}.html",
+            status,
+            page=page,
+            q=page.q,
+            binned=partial(self.service.binned, workspace),
+            error=error,
+            name=name,
         )
 
     def model(
@@ -50,7 +58,7 @@ class Pages:
         error: MlpiError | None = None,
         **typed: str,
     ) -> Response:
-        """typed: what the user wrote into the form that was wrong."""
+        """typed: what the user wrote into the form that was wrong, and of which version."""
         workspace, store = workspace_of(request), self.service.store
         try:
             model = self.service.model(workspace, name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from mlpi.errors import Invalid
+from mlpi.errors import Invalid, NotFound
+from mlpi.tracking.elsewhere import Elsewhere
 from mlpi.tracking.registry import model_routes, run_routes, version_routes
 from mlpi.tracking.registry.deeds import RegistryDeeds
 from mlpi.tracking.registry.pages import Pages, to_prompt
@@ -16,7 +17,7 @@ LIST = "/tracking/models"
 ONE = LIST + "/{name}"
 
 
-def router(service: RegistryService, deeds: RegistryDeeds) -> APIRouter:
+def router(service: RegistryService, deeds: RegistryDeeds, elsewhere: Elsewhere) -> APIRouter:
     """The registry's pages and forms."""
     routes = APIRouter(include_in_schema=False)
     pages = Pages(service)
@@ -30,11 +31,17 @@ def router(service: RegistryService, deeds: RegistryDeeds) -> APIRouter:
 
     @routes.get(ONE)
     def model(request: Request, name: str, before: int | None = None) -> Response:
-        return pages.model(request, name, before)
+        try:
+            return pages.model(request, name, before)
+        except NotFound as missing:
+            return elsewhere.named(request, name, missing)
 
     @routes.get(ONE + "/versions/{version}")
     def version(request: Request, name: str, version: int) -> Response:
-        return pages.version(request, name, version)
+        try:
+            return pages.version(request, name, version)
+        except NotFound as missing:
+            return elsewhere.named(request, name, missing)
 
     @routes.get(ONE + "/compare")
     def compare(request: Request, name: str, a: int = 0, b: int = 0, same: str = "") -> Response:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mlpi.artifacts import root_of
 from mlpi.component import Hit
 from mlpi.errors import Invalid, MlpiError, NotFound, NotReady
+from mlpi.tracking.logged_models import Contents, contents
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
 from mlpi.tracking.registry import files, mlmodel
@@ -60,6 +61,7 @@ class About:
     file: mlmodel.ModelFile | None
     trouble: str  # why there is no file to show
     run: Run | None
+    model: Contents | None = None  # what the logged model behind it has itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ class RegistryService:
             count=self.store.count(workspace, q) if more or after else len(found),
         )
 
+    def binned(self, workspace: str) -> int:
+        """How many things lie in the workspace's trash."""
+        return self._tracking.binned(workspace)
+
     def model(self, workspace: str, name: str) -> Model:
         """Raises NotReady, NotFound; IsPrompt when it is one."""
         self._tracking.require_prepared()
@@ -126,7 +132,9 @@ class RegistryService:
         """Everything of one version. Raises NotReady, NotFound, IsPrompt."""
         version = self.version(workspace, name, number)
         file, trouble = self._file(workspace, version)
-        return About(version, file, trouble, self._run(workspace, version))
+        ids = [version.model_id] if version.model_id else []
+        model = contents(self._tracking.store.engine, workspace, ids).get(version.model_id)
+        return About(version, file, trouble, self._run(workspace, version), model)
 
     def difference(self, workspace: str, name: str, first: int, second: int) -> Difference:
         """Two versions side by side. Raises NotReady, NotFound, IsPrompt."""

@@ -61,9 +61,14 @@ def router(service: RegistryService, deeds: RegistryDeeds, pages: Pages) -> APIR
 
     @routes.post(VERSION + "/alias")
     async def set_alias(
-        request: Request, name: str, version: int, alias: Text = "", back: Text = ""
+        request: Request,
+        name: str,
+        version: int,
+        alias: Text = "",
+        back: Text = "",
+        before: Annotated[int | None, Form()] = None,
     ) -> Response:
-        """back: "model" when the form stood in the model's list of versions."""
+        """back: "model" when the form stood in the model's list of versions, on the page before."""
         found = await one(request, name, version)
         done = deeds.set_alias(workspace_of(request), found, alias, actor=actor_of(request))
         error = await wrong_in(done)
@@ -73,8 +78,9 @@ def router(service: RegistryService, deeds: RegistryDeeds, pages: Pages) -> APIR
                 pages.model,
                 request,
                 name,
-                status=422,
-                error=error,
+                before,
+                422,
+                error,
                 alias=alias,
                 version=str(version),
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlpi.artifacts import root_of
 from mlpi.errors import NotFound
+from mlpi.tracking.logged_models import Contents, contents
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
 from mlpi.tracking.run_page.files import Files, Item, clean_path
@@ -50,6 +51,10 @@ class RunPage:
             if model.id == model_id:
                 return model
         raise NotFound("This run has logged no such model.")
+
+    def contents(self, workspace: str, ids: Sequence[str]) -> dict[str, Contents]:
+        """Metrics, params and tags that logged models have themselves, by id."""
+        return contents(self.tracking.store.engine, workspace, ids)
 
     def files(self, workspace: str, run_id: str, model_id: str = "") -> Files:
         """The run's files, or those of a model that it logged. Raises NotFound, NotReady."""

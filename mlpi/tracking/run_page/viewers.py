@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlpi.tracking.run_page import notebooks
+from mlpi.tracking.run_page.colours import coloured
 from mlpi.tracking.run_page.tables import csv_page, encoding_of
 
 TEXT_BYTES = 1_000_000
@@ -97,11 +98,15 @@ def shown(path: Path, name: str, size_bytes: int, *, at: int = 0, row: int = 1) 
     if kind == "csv":
         return _csv(path, name, at, row)
     if kind in ("notebook", "json", "mlmodel"):
-        return _structured(path, kind, size_bytes)
-    found = _text(path)
+        found = _structured(path, kind, size_bytes)
+    else:
+        found = _text(path)
     is_whole_text = found.kind == "text" and not found.data["is_cut"]
     if kind == "markdown" and is_whole_text:
         return Shown("markdown", {"text": found.data["text"]}, found.notice)
+    if is_whole_text:
+        html = coloured(found.data["text"], PurePosixPath(name).name)
+        return Shown("text", {**found.data, "html": html}, found.notice)
     return found
 
 
@@ -184,6 +189,7 @@ def _lines(text: str, *, is_cut: bool) -> dict[str, Any]:
         "numbers": "\n".join(map(str, range(1, count + 1))),
         "line_count": count,
         "is_cut": is_cut,
+        "html": None,
     }
 
 

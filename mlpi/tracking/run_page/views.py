@@ -70,6 +70,7 @@ class RunView:
     ) -> Response:
         workspace = workspace_of(request)
         tags = self._store.tags(run.id)
+        models = self._runs.store.logged_models(run.id)
         note = tags.get(DESCRIPTION, "")
         return render(
             request,
@@ -85,7 +86,8 @@ class RunView:
             note_html=rendered(note, pictures(request, run.id)) if note else "",
             children=self._store.children(run.id),
             datasets=self._runs.store.datasets(run.id),
-            models=self._runs.store.logged_models(run.id),
+            models=models,
+            contents=self._runs.contents(workspace, [model.id for model in models]),
             versions=self._runs.store.versions(workspace, run.id),
             traces=self._runs.store.traces(run.id, run.experiment_id),
             first_charts=FIRST_CHARTS,

@@ -14,6 +14,7 @@ SESSION = "mlflow.trace.session"
 LINKED_PROMPTS = "mlflow.linkedPrompts"
 SPANS_LOCATION = "mlflow.trace.spansLocation"
 IN_DATABASE = "TRACKING_STORE"
+RESERVED = ("mlflow.", "mlpi.")  # begin the keys of tags that are nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Trace:
 
     @property
     def own_tags(self) -> dict[str, str]:
-        """What people tagged, as opposed to what MLflow keeps in tags."""
-        return {k: v for k, v in sorted(self.tags.items()) if not k.startswith("mlflow.")}
+        """What people tagged, as opposed to what MLflow and mlpi keep in tags."""
+        return {k: v for k, v in sorted(self.tags.items()) if not k.startswith(RESERVED)}
 
     @property
     def run_id(self) -> str:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import anyio.from_thread
 import anyio.to_thread
@@ -22,6 +23,7 @@ from mlpi.tracking.traces import artifact, body
 from mlpi.tracking.traces.records import (
     IN_DATABASE,
     LINKED_PROMPTS,
+    RESERVED,
     SPANS_LOCATION,
     Source,
     Span,
@@ -74,6 +76,10 @@ class TracesService:
         """The experiments that have traces."""
         self._tracking.require_prepared()
         return self._store.sources(workspace)
+
+    def binned(self, workspace: str) -> int:
+        """How many things lie in the workspace's trash."""
+        return self._tracking.binned(workspace)
 
     def listed(self, workspace: str, view: View) -> Listed:
         """A page of a view. Raises Invalid, NotFound."""
@@ -151,6 +157,29 @@ class TracesService:
             await self._deeds.record(actor, "trace_deleted", done, workspace)
         return len(done)
 
+    async def tag(
+        self, workspace: str, trace_id: str, key: str, value: str, *, actor: Actor
+    ) -> None:
+        """Set a tag of a trace. Raises Invalid, NotFound."""
+        body = {"key": _key(key), "value": value}
+        await self._change_tags(workspace, trace_id, body, "PATCH")
+        await self._deeds.record(actor, "trace_tagged", [f"{trace_id}: {body['key']}"], workspace)
+
+    async def untag(self, workspace: str, trace_id: str, key: str, *, actor: Actor) -> None:
+        """Remove a tag of a trace. Raises Invalid, NotFound."""
+        body = {"key": _key(key)}
+        await self._change_tags(workspace, trace_id, body, "DELETE")
+        await self._deeds.record(actor, "trace_untagged", [f"{trace_id}: {body['key']}"], workspace)
+
+    async def _change_tags(
+        self, workspace: str, trace_id: str, body: dict[str, str], method: str
+    ) -> None:
+        self._tracking.require_prepared()
+        # Before it is asked of MLflow by a path: what is found is an id.
+        await anyio.to_thread.run_sync(self._store.trace, workspace, trace_id)
+        path = f"traces/{quote(trace_id, safe='')}/tags"
+        await self._deeds.ask(workspace, path, body, method, version="3.0")
+
     def _experiment(self, workspace: str, view: View) -> Experiment:
         self._tracking.require_prepared()
         if view.experiment is None:
@@ -187,6 +216,15 @@ class TracesService:
                 yield before + text
                 before = ",\n"
         yield "\n]\n" if before != "[\n" else "[]\n"
+
+
+def _key(key: str) -> str:
+    key = key.strip()
+    if not key:
+        raise Invalid("A tag needs a key.", field="key")
+    if key.startswith(RESERVED):
+        raise Invalid(f"{key[:80]!r} is a tag that MLflow or mlpi keeps for itself.", field="key")
+    return key
 
 
 def _object(trace: Trace) -> dict[str, Any]:

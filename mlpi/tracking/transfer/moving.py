@@ -11,6 +11,7 @@ from mlpi.tracking.transfer.ends import End, make_default
 from mlpi.tracking.transfer.guard import Guard
 from mlpi.tracking.transfer.ledger import Ledger
 from mlpi.tracking.transfer.logged import ModelCopy
+from mlpi.tracking.transfer.prompts import PromptCopy
 from mlpi.tracking.transfer.registry import RegistryCopy
 from mlpi.tracking.transfer.report import Counts, Report, plural
 from mlpi.tracking.transfer.runs import RunCopy
@@ -51,6 +52,8 @@ class Move:
             runs.settle(is_last=True)
         with self._guard.item("registered models"):
             RegistryCopy(*ends, self._guard, is_partial=bool(self.names)).copy()
+        with self._guard.item("prompts"):
+            PromptCopy(*ends, self._guard, is_partial=bool(self.names)).copy()
 
     def _wanted(self) -> list[Any]:
         found = ledger.experiments(self.source)

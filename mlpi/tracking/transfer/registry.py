@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,7 @@ class RegistryCopy:
 
     def copy(self) -> None:
         """All of them; with is_partial only those of copied runs."""
-        search = self.source.client.search_registered_models
-        models = list(pages(search, None, _PAGE))
-        prompts = list(pages(search, _PROMPTS, _PAGE))
-        if prompts:
-            self.report.note(f"{plural(len(prompts), 'prompt')} in the registry: not copied.")
+        models = list(pages(self.source.client.search_registered_models, None, _PAGE))
         versions = [version for model in models for version in self._versions(model.name)]
         if self.is_partial:
             versions = [version for version in versions if self._is_ours(version)]
@@ -59,7 +56,14 @@ class RegistryCopy:
         for model in models:
             if model.name in there:
                 with self.guard.item(f"aliases of {model.name}"):
-                    self._copy_aliases(model, there[model.name])
+                    copy_aliases(
+                        model.name,
+                        self.source.client.get_registered_model(model.name).aliases,
+                        there[model.name].aliases,
+                        self.ledger,
+                        self.report,
+                        self.target.client.set_registered_model_alias,
+                    )
         if models:
             self.report.line(
                 f"registry: {plural(len(there), 'model')}, {plural(done, 'version')} copied, "
@@ -67,7 +71,7 @@ class RegistryCopy:
             )
 
     def _versions(self, name: str) -> list[Any]:
-        return list(pages(self.source.client.search_model_versions, _named(name), _PAGE))
+        return list(pages(self.source.client.search_model_versions, named(name), _PAGE))
 
     def _is_ours(self, version: Any) -> bool:
         if version.run_id in self.ledger.runs:
@@ -94,7 +98,7 @@ class RegistryCopy:
             self.report.note(
                 f"registered model {model.name} was there already: versions were added to it."
             )
-        for version in pages(client.search_model_versions, _named(model.name), _PAGE):
+        for version in pages(client.search_model_versions, named(model.name), _PAGE):
             if (origin := version.tags.get(self.marks.version)) is not None:
                 self.ledger.versions[model.name, origin] = version.version
         return found
@@ -161,27 +165,33 @@ class RegistryCopy:
             raise NotCopied(f"its files ({source}) belong to no run or model that was copied")
         return source, run_id, None
 
-    def _copy_aliases(self, model: Any, there: Any) -> None:
-        full = self.source.client.get_registered_model(model.name)
-        for alias, version in full.aliases.items():
-            moved = self.ledger.versions.get((model.name, str(version)))
-            current = there.aliases.get(alias)
-            if moved is None:
-                self.report.trouble(
-                    f"alias {alias} of {model.name}", f"version {version} is not here"
-                )
-            elif current is None:
-                self.target.client.set_registered_model_alias(model.name, alias, str(moved))
-            elif str(current) != str(moved):
-                self.report.note(
-                    f"alias {alias} of {model.name} points at version {current} here and "
-                    f"was left so; at the source it is version {version}."
-                )
+
+def copy_aliases(
+    name: str,
+    wanted: Mapping[str, Any],
+    there: Mapping[str, Any],
+    ledger: Ledger,
+    report: Report,
+    set_alias: Callable[[str, str, str], object],
+) -> None:
+    """Aliases of a model or a prompt, by the versions that theirs became; none is moved.
+
+    wanted and there: aliases with their versions at the source and at the target.
+    """
+    for alias, version in wanted.items():
+        moved = ledger.versions.get((name, str(version)))
+        current = there.get(alias)
+        if moved is None:
+            report.trouble(f"alias {alias} of {name}", f"version {version} is not here")
+        elif current is None:
+            set_alias(name, alias, str(moved))
+        elif str(current) != str(moved):
+            report.note(
+                f"alias {alias} of {name} points at version {current} here and was left so; "
+                f"at the source it is version {version}."
+            )
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
     """A search's condition; MLflow knows no escape for quotes."""
     return f"name = '{name}'" if "'" not in name else f'name = "{name}"'
-
-
-_PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"

@@ -107,10 +107,6 @@ class Trash:
         """After how many days things go by themselves; None for never."""
         return self._settings.trash_days
 
-    def tally(self, workspace: str) -> Tally | None:
-        """How much there is, or None before there are tables."""
-        return self._store.tally(workspace) if self._tracking.is_prepared() else None
-
     def look(self, workspace: str, within: str = "", after: str = "") -> Bin:
         """A page of the trash with the sizes that are found quickly. Raises NotReady, Invalid."""
         self._tracking.require_prepared()
