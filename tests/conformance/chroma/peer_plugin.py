@@ -72,12 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "CHROMA_SERVER_HTTP_PORT": str(peer.port),
     }
     if peer.headers:
-        [(header, token)] = peer.headers.items()
-        os.environ |= {
-            "CHROMA_CLIENT_AUTH_PROVIDER": "chromadb.auth.token_authn.TokenAuthClientProvider",
-            "CHROMA_CLIENT_AUTH_CREDENTIALS": token,
-            "CHROMA_AUTH_TOKEN_TRANSPORT_HEADER": header,
-        }
+        # Not by Chroma's settings for tokens, which its asynchronous client does not read.
+        os.environ["CHROMA_SERVER_HEADERS"] = json.dumps(dict(peer.headers))
         admin = peer.session()
         _HERE.callback(admin.close)
         workspaces = Workspaces(admin, peer.port)
