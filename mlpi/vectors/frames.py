@@ -10,7 +10,7 @@ import json
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 _SIZES = struct.Struct("<QII")  # number, bytes of the head, bytes of the body
 _PIECE = 2**18  # written to the socket at once
@@ -31,6 +31,14 @@ class Frame:
             return [first + self.body]
         pieces = range(0, len(self.body), _PIECE)
         return [first, *(self.body[start : start + _PIECE] for start in pieces)]
+
+
+def write_now(writer: asyncio.StreamWriter, frame: Frame) -> bool:
+    """Send a small frame at once, if nothing else waits to be sent; whether it was done."""
+    if len(frame.body) >= _PIECE or writer.transport.get_write_buffer_size():
+        return False
+    writer.write(frame.packed()[0])
+    return True
 
 
 async def write(writer: asyncio.StreamWriter, frame: Frame) -> None:
@@ -58,29 +66,19 @@ def send(end: socket.socket, frame: Frame) -> None:
         end.sendall(piece)
 
 
-def receive(end: socket.socket) -> Frame | None:
-    """Wait for a frame; None when the other end is gone."""
-    sizes = _exactly(end, _SIZES.size)
-    if sizes is None:
+def receive(end: BinaryIO) -> Frame | None:
+    """Wait for a frame; None when the other end is gone.
+
+    end: buffered, so that a small frame is one call of the system.
+    """
+    try:
+        sizes = end.read(_SIZES.size)
+        if len(sizes) < _SIZES.size:
+            return None
+        number, head, body = _SIZES.unpack(sizes)
+        words, content = end.read(head), end.read(body)
+    except ConnectionError:
         return None
-    number, head, body = _SIZES.unpack(sizes)
-    words, content = _exactly(end, head), _exactly(end, body)
-    if words is None or content is None:
+    if len(words) < head or len(content) < body:
         return None
     return Frame(number, json.loads(words), content)
-
-
-def _exactly(end: socket.socket, size: int) -> bytes | None:
-    if not size:
-        return b""
-    buffer = bytearray(size)
-    view, at = memoryview(buffer), 0
-    while at < size:
-        try:
-            count = end.recv_into(view[at:])
-        except ConnectionError:
-            return None
-        if not count:
-            return None
-        at += count
-    return bytes(buffer)

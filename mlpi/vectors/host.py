@@ -175,8 +175,10 @@ class _Link:
         answer = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            # Whole, also when who asked is gone: half a frame would end the link for everybody.
-            await asyncio.shield(self._write(Frame(number, dict(head), body)))
+            frame = Frame(number, dict(head), body)
+            if self._writing.locked() or not frames.write_now(self._writer, frame):
+                # Whole, also when who asked is gone: half a frame would end the link for all.
+                await asyncio.shield(self._write(frame))
             found: Frame = await answer
         except ConnectionError:
             raise self._ended() from None

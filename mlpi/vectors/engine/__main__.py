@@ -50,6 +50,7 @@ class Engine:
 
     def __init__(self, end: socket.socket, api: Api) -> None:
         self._end = end
+        self._incoming = end.makefile("rb")
         self._api = api
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
@@ -68,7 +69,7 @@ class Engine:
     def _read(self) -> None:
         while True:
             with self._receiving:
-                frame = frames.receive(self._end)
+                frame = frames.receive(self._incoming)
             if frame is None:
                 return
             asked = Asked(**frame.head, body=frame.body)
