@@ -10,7 +10,7 @@ import json
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 _SIZES = struct.Struct("<QII")  # number, bytes of the head, bytes of the body
 _PIECE = 2**18  # written to the socket at once
@@ -66,19 +66,28 @@ def send(end: socket.socket, frame: Frame) -> None:
         end.sendall(piece)
 
 
-def receive(end: BinaryIO) -> Frame | None:
-    """Wait for a frame; None when the other end is gone.
+def receive(end: socket.socket) -> Frame | None:
+    """Wait for a frame; None when the other end is gone."""
+    sizes = _exactly(end, _SIZES.size)
+    if sizes is None:
+        return None
+    number, head, body = _SIZES.unpack(sizes)
+    first = head + body if body < _PIECE else head  # a large body is not copied out of the two
+    words = _exactly(end, first)
+    content = _exactly(end, head + body - first)
+    if words is None or content is None:
+        return None
+    return Frame(number, json.loads(words[:head]), words[head:] or content)
 
-    end: buffered, so that a small frame is one call of the system.
-    """
-    try:
-        sizes = end.read(_SIZES.size)
-        if len(sizes) < _SIZES.size:
+
+def _exactly(end: socket.socket, size: int) -> bytes | None:
+    found = b""
+    while len(found) < size:
+        try:
+            part = end.recv(size - len(found), socket.MSG_WAITALL)
+        except ConnectionError:
             return None
-        number, head, body = _SIZES.unpack(sizes)
-        words, content = end.read(head), end.read(body)
-    except ConnectionError:
-        return None
-    if len(words) < head or len(content) < body:
-        return None
-    return Frame(number, json.loads(words), content)
+        if not part:
+            return None
+        found = found + part if found else part
+    return found

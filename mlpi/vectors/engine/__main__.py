@@ -50,7 +50,6 @@ class Engine:
 
     def __init__(self, end: socket.socket, api: Api) -> None:
         self._end = end
-        self._incoming = end.makefile("rb")
         self._api = api
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
@@ -69,7 +68,7 @@ class Engine:
     def _read(self) -> None:
         while True:
             with self._receiving:
-                frame = frames.receive(self._incoming)
+                frame = frames.receive(self._end)
             if frame is None:
                 return
             asked = Asked(**frame.head, body=frame.body)
