@@ -33,6 +33,14 @@ class Frame:
         return [first, *(self.body[start : start + _PIECE] for start in pieces)]
 
 
+def write_now(writer: asyncio.StreamWriter, frame: Frame) -> bool:
+    """Send a small frame at once, if nothing else waits to be sent; whether it was done."""
+    if len(frame.body) >= _PIECE or writer.transport.get_write_buffer_size():
+        return False
+    writer.write(frame.packed()[0])
+    return True
+
+
 async def write(writer: asyncio.StreamWriter, frame: Frame) -> None:
     """Send a frame. The caller sees to it that one frame is written at a time."""
     for piece in frame.packed():
@@ -64,23 +72,22 @@ def receive(end: socket.socket) -> Frame | None:
     if sizes is None:
         return None
     number, head, body = _SIZES.unpack(sizes)
-    words, content = _exactly(end, head), _exactly(end, body)
+    first = head + body if body < _PIECE else head  # a large body is not copied out of the two
+    words = _exactly(end, first)
+    content = _exactly(end, head + body - first)
     if words is None or content is None:
         return None
-    return Frame(number, json.loads(words), content)
+    return Frame(number, json.loads(words[:head]), words[head:] or content)
 
 
 def _exactly(end: socket.socket, size: int) -> bytes | None:
-    if not size:
-        return b""
-    buffer = bytearray(size)
-    view, at = memoryview(buffer), 0
-    while at < size:
+    found = b""
+    while len(found) < size:
         try:
-            count = end.recv_into(view[at:])
+            part = end.recv(size - len(found), socket.MSG_WAITALL)
         except ConnectionError:
             return None
-        if not count:
+        if not part:
             return None
-        at += count
-    return bytes(buffer)
+        found = found + part if found else part
+    return found

@@ -194,8 +194,10 @@ class Link:
         self._waiting[number] = answer
         self._asked[number] = head["path"]
         try:
-            # Whole, also when who asked is gone: half a frame would end the link for everybody.
-            await asyncio.shield(self._write(Frame(number, dict(head), body)))
+            frame = Frame(number, dict(head), body)
+            if self._writing.locked() or not frames.write_now(self._writer, frame):
+                # Whole, also when who asked is gone: half a frame would end the link for all.
+                await asyncio.shield(self._write(frame))
             found: Frame = await answer
         except ConnectionError:
             raise self._ended() from None

@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from mlpi.auth.roles import Role
+
+REMEMBERED = 1024  # addresses
+REMEMBERED_LENGTH = 256  # characters; longer ones would be memory for strangers to fill
 
 
 class Need(Enum):
@@ -91,6 +95,8 @@ class RouteTable:
             else:
                 found = self._patterns.setdefault(row.method, [])
                 found.append((_compiled(row.pattern), row))
+        # Clients ask the same few addresses again and again, and there are a hundred patterns.
+        self._remembered = lru_cache(REMEMBERED)(self._search)
 
     def find(self, method: str, path: str) -> Match | None:
         """The row of this method and path, first match first; HEAD counts as GET."""
@@ -98,6 +104,11 @@ class RouteTable:
         exact = self._exact.get((method, path))
         if exact is not None:
             return exact
+        if len(path) > REMEMBERED_LENGTH:
+            return self._search(method, path)
+        return self._remembered(method, path)
+
+    def _search(self, method: str, path: str) -> Match | None:
         for pattern, row in self._patterns.get(method, ()):
             match = pattern.fullmatch(path)
             if match:

@@ -72,11 +72,13 @@ def shortest(value: float | None) -> float | None:
     """The float64 with the fewest digits that is this float32."""
     if value is None:
         return None
-    for digits in (6, 7, 8):
+    shortest = float(f"{value:.9g}")
+    for digits in range(8, 0, -1):  # most need 8 or 9
         short = float(f"{value:.{digits}g}")
-        if _F32.unpack(_F32.pack(short))[0] == value:
-            return short
-    return float(f"{value:.9g}")
+        if _F32.unpack(_F32.pack(short))[0] != value:
+            break
+        shortest = short
+    return shortest
 
 
 def _vectors(rows: Any) -> Any:

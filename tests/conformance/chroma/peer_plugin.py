@@ -5,6 +5,9 @@ started do the rest: CHROMA_INTEGRATION_TEST_ONLY chooses them, and their settin
 environment, token included. Each test process has a server of its own, for upstream's tests
 reset it.
 
+The model of the default embedding function would be downloaded; other vectors of its dimension,
+made from each text by itself, take its place for both peers.
+
 Tests that ask no server are left out, and so are those that start the Python server, which the
 wheel still ships and which does not import here; its module is replaced by an empty one.
 
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import tempfile
 import types
@@ -59,8 +63,20 @@ if EXAMPLES:
     _fewer_examples()
 
 
+def _without_a_download() -> None:
+    import numpy as np
+    from chromadb.utils.embedding_functions.onnx_mini_lm_l6_v2 import ONNXMiniLM_L6_V2
+
+    def embed(_: Any, input: Any) -> Any:  # noqa: A002 - upstream's name
+        dice = [random.Random(text) for text in input]
+        return [np.array([one.gauss() for _ in range(384)], np.float32) for one in dice]
+
+    ONNXMiniLM_L6_V2.__call__ = embed  # type: ignore[method-assign]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start the peer, unless this process only hands tests out to others."""
+    _without_a_download()
     if getattr(config.option, "numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
         return
     from tests.conformance.chroma.peers import PEERS
@@ -72,12 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "CHROMA_SERVER_HTTP_PORT": str(peer.port),
     }
     if peer.headers:
-        [(header, token)] = peer.headers.items()
-        os.environ |= {
-            "CHROMA_CLIENT_AUTH_PROVIDER": "chromadb.auth.token_authn.TokenAuthClientProvider",
-            "CHROMA_CLIENT_AUTH_CREDENTIALS": token,
-            "CHROMA_AUTH_TOKEN_TRANSPORT_HEADER": header,
-        }
+        # Not by Chroma's settings for tokens, which its asynchronous client does not read.
+        os.environ["CHROMA_SERVER_HEADERS"] = json.dumps(dict(peer.headers))
         admin = peer.session()
         _HERE.callback(admin.close)
         workspaces = Workspaces(admin, peer.port)

@@ -56,6 +56,7 @@ def start(
         {
             "PYTHONPATH": str(REPO),
             "CHROMA_INTEGRATION_TEST_ONLY": "1",
+            "CHROMA_HYPOTHESIS_CI_REPRODUCE_ONLY": "1",  # a failure is not made smaller: hours
             "ANONYMIZED_TELEMETRY": "False",
             "CONFORMANCE_PEER": peer,
             "CONFORMANCE_RESULTS": str(outcomes.absolute()),
