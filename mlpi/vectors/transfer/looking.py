@@ -8,8 +8,9 @@ import re
 import subprocess
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from datetime import date, time
 from itertools import islice
@@ -157,17 +158,14 @@ def _guess(values: Sequence[Any], *, texts: bool) -> str:
 
 
 def _vector_size(values: Sequence[Any], *, texts: bool) -> int:
-    """How long the vectors of a column are; 0 when it holds none."""
-    sizes = set()
+    """How long the vectors of most rows of a column are; 0 when it holds none."""
+    sizes: Counter[int] = Counter()
     for one in values:
-        if not isinstance(one, str | list | array) or (isinstance(one, str) and not texts):
-            return 0
-        try:
-            sizes.add(len(numbers_of(one)))
-        except BadRow:
-            return 0
-    size = sizes.pop() if len(sizes) == 1 else 0
-    return size if size > 1 else 0
+        if isinstance(one, list | array) or (texts and isinstance(one, str)):
+            with suppress(BadRow):
+                sizes[len(numbers_of(one))] += 1
+    size, count = sizes.most_common(1)[0] if sizes else (0, 0)
+    return size if size > 1 and count > len(values) / 2 else 0
 
 
 def _is_object(value: Any) -> bool:

@@ -54,8 +54,8 @@ def lines_of(file: IO[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def columns_of(file: IO[bytes]) -> list[str]:
-    """The keys of the first lines. Raises FileBroken when not one of them is an object."""
+def columns_of(file: IO[bytes], *, may_be_bare: bool = False) -> list[str]:
+    """The keys of the first lines. Raises FileBroken when none has any, unless that may be."""
     found: dict[str, None] = {}
     reason = "The file is empty."
     for number, line in zip(range(1, _LOOKED_AT + 1), lines_of(file), strict=False):
@@ -66,7 +66,7 @@ def columns_of(file: IO[bytes]) -> list[str]:
             reason = f"Line {number}: {values.reason}."
         else:
             found |= dict.fromkeys(values)
-    if not found:
+    if not found and not may_be_bare:
         raise FileBroken(reason, advice="JSON Lines have one object a line.")
     return list(found)
 

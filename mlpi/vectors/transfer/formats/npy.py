@@ -45,7 +45,7 @@ class NpyFile:
             self._numbers = self._stack.enter_context(_member(packed, numbers))
             if fields is not None:
                 with _member(packed, fields) as file:
-                    columns = jsonl.columns_of(file)
+                    columns = jsonl.columns_of(file, may_be_bare=True)
                 self._fields = self._stack.enter_context(_member(packed, fields))
         else:
             self._numbers = self._stack.enter_context(path.open("rb"))
