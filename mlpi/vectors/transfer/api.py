@@ -95,7 +95,7 @@ def _add_imports(
             file_name=found.arrival.file_name,
             columns=found.look.columns,
             row_count=found.look.total,
-            mapping=found.look.proposal,
+            mapping=dict(found.mapping),
         )
 
     @api.post("/vectors/{name}/import", status_code=202)

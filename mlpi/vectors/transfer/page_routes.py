@@ -111,7 +111,7 @@ def _add_imports(
             "vectors/import.html",
             status,
             waiting=found,
-            lines=_lines(found.look.shown, found.look.proposal, form),
+            lines=_lines(found.look.shown, found.mapping, form),
             uses=USES,
             kinds=KINDS,
             spaces=SPACES,
@@ -119,7 +119,7 @@ def _add_imports(
             form={
                 "name": found.arrival.name,
                 "space": found.arrival.space,
-                "prefix": found.look.proposal["prefix"],
+                "prefix": found.mapping["prefix"],
                 "bad_rows": "stop",
                 **form,
             },
@@ -270,20 +270,20 @@ def streamed(
 
 
 def _lines(
-    shown: Sequence[Column], proposal: Mapping[str, Any], form: Mapping[str, str]
+    shown: Sequence[Column], mapping: Mapping[str, Any], form: Mapping[str, str]
 ) -> list[Line]:
-    """The mapping form's lines: what was sent, or what is proposed."""
-    uses = {proposal[use]: use for use in USES if use and proposal.get(use)}
+    """The mapping form's lines: what was sent, or a mapping."""
+    uses = {mapping[use]: use for use in USES if use and mapping.get(use)}
     found = []
     for index, column in enumerate(shown):
-        field = proposal["fields"].get(column.name)
+        field = mapping["fields"].get(column.name)
         use = uses.get(column.name, "metadata" if field else "")
         kind = field["kind"] if field else column.guess
         found.append(
             Line(
                 column,
                 form.get(f"use-{index}", use),
-                form.get(f"key-{index}", column.name),
+                form.get(f"key-{index}", field["key"] if field else column.name),
                 form.get(f"kind-{index}", kind if kind in KINDS else KINDS[0]),
             )
         )

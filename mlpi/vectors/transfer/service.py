@@ -33,7 +33,7 @@ JOBS = (IMPORT_JOB, EXPORT_JOB, COPY_JOB)
 ACTIVE = (JobState.QUEUED, JobState.LEASED, JobState.RUNNING)
 DAY_S = 24 * 3600
 LOOKED_AT = 100  # newest jobs of each kind, among which those of one collection are looked for
-MOST_SHOWN = 10
+MOST_SHOWN = 5
 # Settings of an index that a new collection may be made with.
 _TUNED = (
     *("ef_construction", "ef_search", "max_neighbors", "num_threads"),
@@ -55,6 +55,11 @@ class Waiting:
     @property
     def is_running(self) -> bool:
         return self.job is not None and not self.job.is_final
+
+    @property
+    def mapping(self) -> Mapping[str, Any]:
+        """As it was imported last, or as it is proposed."""
+        return self.job.params["plan"] if self.job else self.look.proposal
 
 
 class Transfers:
@@ -164,7 +169,7 @@ class Transfers:
         found = self.waiting(workspace, import_id)
         if found.is_running:
             raise Conflict("This file is being imported.", advice="Stop that job first.")
-        plan = read_plan(found.look.proposal if mapping is None else mapping, found.look.columns)
+        plan = read_plan(found.mapping if mapping is None else mapping, found.look.columns)
         collection_id = found.collection.id if found.collection else into
         if into and collection_id != into:
             raise Invalid("This file was uploaded for another collection.", field="upload")
