@@ -23,7 +23,6 @@ from mlpi.vectors.routes import router
 from mlpi.vectors.service import VectorsService
 from mlpi.vectors.store import CollectionStore
 from mlpi.vectors.transfer import api, page_routes
-from mlpi.vectors.transfer.embedding import NoChoices
 from mlpi.vectors.transfer.service import Transfers
 
 SWEEP_S = 3600.0
@@ -46,9 +45,7 @@ class Vectors:
             CollectionStore(folder), self.engine, self.embedders, house.db, house.audit
         )
         self._uploads = Uploads(house.settings.home / "uploads")
-        self.transfers = Transfers(
-            self.service, room.jobs, house.audit, NoChoices(), house.settings.home
-        )
+        self.transfers = Transfers(self.service, room.jobs, house.audit, house.settings.home)
         for kind in self.transfers.kinds:
             room.kinds.add(kind)
         self._sweeping: asyncio.Task[None] | None = None

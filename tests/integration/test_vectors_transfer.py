@@ -314,14 +314,23 @@ def test_the_same_file_twice_is_the_same_records(service: Service, eve: httpx.Cl
     assert list(records(service, "twice")) == [f"basis-{n}" for n in range(1, 6)]
 
 
-def test_documents_need_an_embedder_or_vectors(eve: httpx.Client) -> None:
-    answer = eve.post(
-        f"{API}/bare/import",
-        params={"filename": "texts.csv", "create": "true"},
-        content=b"id,text\na,words\n",
-    )
+def test_documents_are_embedded_or_need_vectors(service: Service, eve: httpx.Client) -> None:
+    content = b"id,text\na,the quick brown fox\nb,quick brown foxes\nc,tax returns\n"
+    given = {"filename": "texts.csv", "create": "true"}
+    answer = eve.post(f"{API}/bare/import", params=given, content=content)
     assert answer.status_code == 422
     assert "no embedder" in answer.json()["message"]
+    ended = bring(eve, "embedded", content, filename="texts.csv", embedder="lexical")
+    assert ended["result"] == {"records": 3, "skipped": 0, "refused": []}
+    found = records(service, "embedded")
+    (first, other, last) = (np.array(found[id_].vector) for id_ in "abc")
+    assert len(first) == 384
+    assert first @ other > first @ last
+    copied = end_of(eve, eve.post(f"{API}/embedded/copy", json={"name": "copied"}).json()["job_id"])
+    assert copied["result"] == {"records": 3}
+    # The copy embeds as the collection does.
+    more = bring(eve, "copied", b"id,text\nd,a fox\n", filename="more.csv")
+    assert more["result"]["records"] == 1, more["error"]
 
 
 def test_a_job_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mlpi.errors import Invalid, NotReady
+from mlpi.vectors.embedders.loading import MOST_AT_ONCE
 from mlpi.vectors.records import Condition, Record
 from mlpi.vectors.transfer import bringing
 from mlpi.vectors.transfer.bringing import Bringer, Stopped, patiently
-from mlpi.vectors.transfer.embedding import Loading, NoChoices
 from mlpi.vectors.transfer.formats.source import Head, Raw
 from mlpi.vectors.transfer.incoming import Arrival, Incoming, Ledger
 from mlpi.vectors.transfer.making import Maker
@@ -149,36 +149,26 @@ def test_what_came_before_a_bad_row_is_there() -> None:
     assert (ledger.rows, len(shelf.records)) == (650, 650)
 
 
-def load(recipe: dict[str, Any]) -> Any:
-    """What a worker would import by name."""
+class Lengths:
+    """An embedder by the length of a text; of an empty one it makes no number."""
 
-    class Lengths:
-        def embed(self, texts: Sequence[str]) -> Any:
-            assert len(texts) <= recipe["most"]
-            return np.array(
-                [[len(text), float("nan") if text == "" else 1] for text in texts], "f4"
-            )
+    dimension = 2
 
-    return Lengths()
+    def embed(self, texts: Sequence[str]) -> Any:
+        assert len(texts) <= MOST_AT_ONCE
+        return np.array([[len(text), float("nan") if text == "" else 1] for text in texts], "f4")
 
 
 def test_documents_without_vectors_are_embedded() -> None:
     shelf = Kept()
     rows = [{"id": f"r{n}", "text": "x" * (n % 9)} for n in range(200)]
-    embedder = Loading(f"{__name__}:load", {"most": 64}).load()
     plan = Plan(id="id", document="text")
-    ledger = bring(shelf, Rows(rows), Ledger(), plan=plan, embedder=embedder, skips_bad=True)
+    ledger = bring(shelf, Rows(rows), Ledger(), plan=plan, embedder=Lengths(), skips_bad=True)
     assert shelf.records["r5"].vector == array("f", [5.0, 1.0])
     empty = [n for n in range(200) if n % 9 == 0]
     assert [one[0] for one in ledger.refused] == [n + 1 for n in empty]
     assert all("finite" in one[3] for one in ledger.refused)
     assert len(shelf.records) == 200 - len(empty)
-
-
-def test_without_embedders_it_is_said_what_is_missing() -> None:
-    with pytest.raises(Invalid, match="no embedder") as refused:
-        NoChoices().loading("lab", "c")
-    assert refused.value.field == "vector"
 
 
 def test_an_engine_that_starts_anew_is_waited_for() -> None:

@@ -14,6 +14,7 @@ from mlpi.auth.audit import Actor
 from mlpi.auth.requests import actor_of
 from mlpi.errors import Invalid, NotFound
 from mlpi.uploads import Arrived, Upload, Uploads
+from mlpi.vectors.embedders.choice import NONE
 from mlpi.vectors.records import Condition
 from mlpi.vectors.service import VectorsService
 from mlpi.vectors.transfer.formats import CSV
@@ -110,6 +111,9 @@ def _add_imports(
         bad_rows: Literal["stop", "skip"] = "stop",
         create: Annotated[bool, Query(description="Make the collection if there is none.")] = False,
         space: Annotated[str, Query(description="Its distance: cosine, l2 or ip.")] = "",
+        embedder: Annotated[
+            str, Query(description="Of a new collection: none, lexical, onnx:… or model:…")
+        ] = NONE,
         sha256: str = "",
     ) -> BegunOut:
         """Import a file: the body (`curl -X POST -T notes.csv '…?filename=notes.csv'`), or one
@@ -139,6 +143,7 @@ def _add_imports(
                 into=target,
                 name=name,
                 space=space,
+                embedder=embedder,
                 actor=actor,
             )
         )

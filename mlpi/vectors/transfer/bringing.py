@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mlpi.errors import Invalid, NotReady
+from mlpi.vectors.embedders.loading import MOST_AT_ONCE, Embedder
 from mlpi.vectors.records import Condition, Record
 from mlpi.vectors.shelf import Shelf
-from mlpi.vectors.transfer import embedding
-from mlpi.vectors.transfer.embedding import Embedder
 from mlpi.vectors.transfer.formats.source import BadRow, Raw, Source
 from mlpi.vectors.transfer.incoming import Ledger
 from mlpi.vectors.transfer.making import Maker
@@ -154,8 +153,8 @@ class Bringer:
             return batch
         assert self._embedder is not None
         made: dict[int, Made] = dict(enumerate(batch))
-        for start in range(0, len(bare), embedding.AT_ONCE):
-            part = bare[start : start + embedding.AT_ONCE]
+        for start in range(0, len(bare), MOST_AT_ONCE):
+            part = bare[start : start + MOST_AT_ONCE]
             rows = self._embedder.embed([batch[index].record.document or "" for index in part])
             for index, row in zip(part, rows, strict=True):
                 one, vector = batch[index], array("f")

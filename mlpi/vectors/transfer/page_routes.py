@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from mlpi.auth.requests import actor_of
 from mlpi.errors import Conflict, Invalid, MlpiError
 from mlpi.uploads import BLOCK_BYTES, Arrived, Uploads, plain_name
+from mlpi.vectors.embedders.choice import NONE
 from mlpi.vectors.records import SPACES
 from mlpi.vectors.service import VectorsService
 from mlpi.vectors.transfer.formats import ENDINGS, STREAMED
@@ -104,8 +105,10 @@ def _add_imports(
         error: MlpiError | None = None,
         form: Mapping[str, str] | None = None,
     ) -> Response:
-        found = transfers.waiting(workspace_of(request), import_id)
+        workspace = workspace_of(request)
+        found = transfers.waiting(workspace, import_id)
         form = form or {}
+        into = found.collection
         return render(
             request,
             "vectors/import.html",
@@ -115,8 +118,11 @@ def _add_imports(
             uses=USES,
             kinds=KINDS,
             spaces=SPACES,
+            embedder=vectors.embedders.of(workspace, into.id) if into else None,
+            options=None if into else vectors.embedders.options_of(workspace),
             error=error,
             form={
+                "embedder": NONE,
                 "name": found.arrival.name,
                 "space": found.arrival.space,
                 "prefix": found.mapping["prefix"],
@@ -145,6 +151,7 @@ def _add_imports(
                 skips_bad=form.get("bad_rows") == "skip",
                 name=form.get("name", ""),
                 space=form.get("space", ""),
+                embedder=form.get("embedder", NONE),
                 actor=actor_of(request),
             )
         except (Invalid, Conflict) as error:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mlpi.auth.audit import Actor, Audit
 from mlpi.db import Session
-from mlpi.errors import Conflict, Invalid, NotFound
+from mlpi.errors import Conflict, Invalid, NotFound, NotReady
 from mlpi.jobs.kinds import JobKind
 from mlpi.jobs.models import Job, JobState
 from mlpi.jobs.service import Jobs, Wish
 from mlpi.jobs.store import Filter
 from mlpi.uploads import Arrived
+from mlpi.vectors.embedders.choice import NONE, EmbedderUnusable, read_value
 from mlpi.vectors.records import SPACES, Collection, Condition
 from mlpi.vectors.service import VectorsService
-from mlpi.vectors.transfer.embedding import Choices
 from mlpi.vectors.transfer.formats import CSV, FORMATS, STREAMED, delimited, format_of, jsonl
 from mlpi.vectors.transfer.incoming import Arrival, Incoming, new_id
 from mlpi.vectors.transfer.looking import Column, Look, look
@@ -70,13 +71,12 @@ class Transfers:
         vectors: VectorsService,
         jobs: Jobs,
         audit: Audit,
-        choices: Choices,
         home: Path,
     ) -> None:
         self._vectors = vectors
         self._jobs = jobs
         self._audit = audit
-        self._choices = choices
+        self._embedders = vectors.embedders
         self._incoming = Incoming(home)
         self._outgoing = Outgoing(home)
         work = "mlpi.vectors.transfer.work"
@@ -159,12 +159,13 @@ class Transfers:
         into: str = "",
         name: str = "",
         space: str = "",
+        embedder: str = NONE,
         actor: Actor,
     ) -> Job:
         """Import a file that waits. mapping: see plan.read_plan; None takes what is proposed.
 
-        into: a collection's id, where the file was not uploaded for one; without either, name
-        and space are of the one that is made. Raises Invalid, Conflict, NotFound.
+        into: a collection's id, where the file was not uploaded for one; without either, name,
+        space and embedder are of the one that is made. Raises Invalid, Conflict, NotFound.
         """
         found = self.waiting(workspace, import_id)
         if found.is_running:
@@ -174,9 +175,11 @@ class Transfers:
         if into and collection_id != into:
             raise Invalid("This file was uploaded for another collection.", field="upload")
         if plan.vector is None:
-            self._choices.loading(workspace, collection_id)
+            self._recipe(workspace, collection_id, embedder)
         if not collection_id:
-            collection_id = self._vectors.create(workspace, name, space or SPACES[0], actor=actor)
+            collection_id = self._vectors.create(
+                workspace, name, space or SPACES[0], embedder=embedder, actor=actor
+            )
         plain = plan.plain()
         key = hashlib.sha256(f"{collection_id} {json.dumps(plain)}".encode()).hexdigest()[:16]
         wish = Wish(
@@ -219,8 +222,22 @@ class Transfers:
         del session
         if job.params["plan"]["vector"] is not None:
             return dict(job.params)
-        loading = self._choices.loading(job.workspace, job.params["collection"])
-        return {**job.params, "embedder": loading.plain()}
+        recipe = self._recipe(job.workspace, job.params["collection"])
+        return {**job.params, "embedder": recipe}
+
+    def _recipe(self, workspace: str, collection_id: str, embedder: str = NONE) -> dict[str, str]:
+        """How a worker loads what embeds a collection's documents. Raises EmbedderUnusable."""
+        if collection_id:
+            choice = self._embedders.of(workspace, collection_id)
+        else:
+            choice = read_value(embedder)
+        if choice.word == NONE:
+            raise EmbedderUnusable(
+                "This collection has no embedder, so each record needs a vector.",
+                advice="Choose the column that holds the vectors, or an embedder for it.",
+                field="vector",
+            )
+        return self._embedders.recipe(workspace, choice).plain()
 
     def _keep_import(self, session: Session, job: Job, result: Any) -> Any:
         words = f"{result['records']} of {job.params['file']} into {job.params['collection']}"
@@ -340,7 +357,11 @@ class Transfers:
             },
             actor=actor,
         )
-        self._choices.copy(workspace, found.id, made, actor=actor)
+        choice = self._embedders.of(workspace, found.id)
+        if choice.word != NONE:
+            # A model that is gone is no reason not to copy vectors.
+            with suppress(EmbedderUnusable, NotReady):
+                self._embedders.choose(workspace, made, choice.word, choice.options, actor=actor)
         wish = Wish(
             COPY_JOB,
             workspace,

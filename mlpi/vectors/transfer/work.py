@@ -10,12 +10,12 @@ from typing import Any
 
 from mlpi.errors import MlpiError
 from mlpi.jobs.context import JobContext, JobFailed
+from mlpi.vectors.embedders.loading import load
 from mlpi.vectors.records import Condition, Record
 from mlpi.vectors.relay import connected
 from mlpi.vectors.shelf import Shelf
 from mlpi.vectors.store import CollectionStore
 from mlpi.vectors.transfer.bringing import Bringer, Stopped, patiently
-from mlpi.vectors.transfer.embedding import Loading
 from mlpi.vectors.transfer.formats import opened, writer
 from mlpi.vectors.transfer.incoming import Arrival, Incoming, Ledger
 from mlpi.vectors.transfer.making import Maker
@@ -60,7 +60,8 @@ def _bring(
     collection = CollectionStore(context.home / "chroma").one(
         context.workspace, params["collection"]
     )
-    embedder = Loading(**params["embedder"]).load() if params.get("embedder") else None
+    recipe = params.get("embedder")
+    embedder = load(recipe, threads=context.cpus) if recipe else None
     with closing(opened(incoming.file(arrival), arrival.format)) as source:
         maker = Maker(
             read_plan(params["plan"], source.head.columns), source.head, collection.dimension
