@@ -231,6 +231,8 @@ def test_a_filter_is_exported_in_every_format(eve: httpx.Client) -> None:
     by_id = {row["id"]: row for row in rows}
     assert vectors.dtype == np.float32
     assert vectors.tobytes() == b"".join(vector_of(by_id[id_]) for id_ in wanted)
+    both = exported(eve, "filtered", "jsonl", ids=["r7", "r8", "r17", "r1"], **condition)
+    assert [json.loads(line)["id"] for line in both.splitlines()] == ["r7", "r17"]
     chosen = exported(eve, "filtered", "csv", ids=["r5", "r3", "none", "r5"])
     assert [line.split(b",")[0] for line in chosen.splitlines()[1:]] == [b"r5", b"r3"]
 

@@ -13,10 +13,11 @@ from mlpi.errors import Invalid, NotReady
 from mlpi.vectors.embedders.loading import MOST_AT_ONCE
 from mlpi.vectors.records import Condition, Record
 from mlpi.vectors.transfer import bringing
-from mlpi.vectors.transfer.bringing import Bringer, Stopped, patiently
+from mlpi.vectors.transfer.bringing import Bringer, Stopped
 from mlpi.vectors.transfer.formats.source import Head, Raw
 from mlpi.vectors.transfer.incoming import Arrival, Incoming, Ledger
 from mlpi.vectors.transfer.making import Maker
+from mlpi.vectors.transfer.patience import PAUSE_S, patiently
 from mlpi.vectors.transfer.plan import Plan
 
 PLAN = Plan(id="id", document="text", vector="v")
@@ -182,7 +183,7 @@ def test_an_engine_that_starts_anew_is_waited_for() -> None:
         return answer
 
     assert patiently(call, rest=pauses.append) == "here"
-    assert pauses == [bringing.PAUSE_S] * 2
+    assert pauses == [PAUSE_S] * 2
 
 
 def test_a_torn_ledger_is_an_empty_one(tmp_path: Any) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from mlpi.errors import Invalid, NotReady
+from mlpi.errors import Invalid
 from mlpi.vectors.embedders.loading import MOST_AT_ONCE, Embedder
 from mlpi.vectors.records import Condition, Record
 from mlpi.vectors.shelf import Shelf
 from mlpi.vectors.transfer.formats.source import BadRow, Raw, Source
 from mlpi.vectors.transfer.incoming import Ledger
 from mlpi.vectors.transfer.making import Maker
+from mlpi.vectors.transfer.patience import patiently
 
 BATCH = 500  # records; far below what Chroma takes at once
 BATCH_CHARS = 8_000_000  # of their texts together
-PATIENCE_S = 120.0  # for an engine that starts anew
-PAUSE_S = 2.0
-Answer = TypeVar("Answer")
 # Writes down how far it is.
 Note = Callable[[Ledger], None]
 
@@ -35,18 +31,6 @@ class Made:
 
     raw: Raw
     record: Record
-
-
-def patiently(call: Callable[[], Answer], *, rest: Callable[[float], None] = time.sleep) -> Answer:
-    """A call's answer, asked again while the engine starts anew; what is asked must bear that."""
-    begun = time.monotonic()
-    while True:
-        try:
-            return call()
-        except NotReady:
-            if time.monotonic() - begun > PATIENCE_S:
-                raise
-            rest(PAUSE_S)
 
 
 class Bringer:

@@ -17,9 +17,13 @@ class Outgoing:
     def begin(self, job_id: int) -> Path:
         """Where to write; what an earlier attempt has written is gone."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.drop(job_id)
+        return self._folder / f"{job_id}.new"
+
+    def drop(self, job_id: int) -> None:
+        """Remove what is not whole."""
         for left in self._folder.glob(f"{job_id}.*"):
             left.unlink()
-        return self._folder / f"{job_id}.new"
 
     def finish(self, job_id: int) -> None:
         """It is whole."""

@@ -28,6 +28,7 @@ from mlpi.web.render import back_to, render, wants_part, workspace_of
 Text = Annotated[str, Form()]
 AT = "/vectors"
 ONE = AT + "/{collection_id}"
+MOST_INPUTS = 5000  # in a mapping of a thousand columns
 MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 USES = {
     "": "leave out",
@@ -137,7 +138,9 @@ def _add_imports(
 
     @pages.post(AT + "/imports/{import_id}")
     async def begin(request: Request, import_id: str) -> Response:
-        form = {key: str(value) for key, value in (await request.form()).items()}
+        form = {
+            key: str(value) for key, value in (await request.form(max_fields=MOST_INPUTS)).items()
+        }
         return await run_in_threadpool(begun, request, import_id, form)
 
     def begun(request: Request, import_id: str, form: Mapping[str, str]) -> Response:

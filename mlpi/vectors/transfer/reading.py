@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 from mlpi.vectors.records import Condition
 from mlpi.vectors.shelf import PAGE, Shelf
 from mlpi.vectors.store import CollectionStore
+from mlpi.vectors.transfer.patience import at_once
 
 IDS_AT_ONCE = 20_000
+Ask = Callable[[Callable[[], Any]], Any]
 
 
 class Row(NamedTuple):
@@ -29,12 +31,15 @@ class Row(NamedTuple):
 
 
 class Reading:
-    """Reads a collection of a workspace."""
+    """Reads a collection of a workspace. ask: how the engine is asked, see patience."""
 
-    def __init__(self, store: CollectionStore, shelf: Shelf, collection_id: str) -> None:
+    def __init__(
+        self, store: CollectionStore, shelf: Shelf, collection_id: str, ask: Ask = at_once
+    ) -> None:
         self._store = store
         self._shelf = shelf
         self._collection_id = collection_id
+        self._ask = ask
 
     def rows(self, condition: Condition, after: int = 0) -> Iterator[list[Row]]:
         """Pages of records that meet a condition. after: a position, see CollectionStore.ids.
@@ -58,18 +63,24 @@ class Reading:
                 after = found[-1][0]
 
     def _filtered(self, condition: Condition) -> Iterator[Sequence[str]]:
+        wanted = None if condition.ids is None else set(condition.ids)
+        condition = Condition(condition.where, condition.where_document)
         offset = 0
         while True:
-            found = self._shelf.ids(
-                self._collection_id, condition, limit=IDS_AT_ONCE, offset=offset
-            )
-            yield from _cut(found)
+            found = self._ask(self._ids_of(condition, offset))
+            chosen = found if wanted is None else [id_ for id_ in found if id_ in wanted]
+            yield from _cut(chosen)
             if len(found) < IDS_AT_ONCE:
                 return
             offset += len(found)
 
+    def _ids_of(self, condition: Condition, offset: int) -> Callable[[], list[str]]:
+        return lambda: self._shelf.ids(
+            self._collection_id, condition, limit=IDS_AT_ONCE, offset=offset
+        )
+
     def _by_ids(self, ids: Sequence[str]) -> list[Row]:
-        found = self._shelf.plain(self._collection_id, Condition(ids=ids))
+        found = self._ask(lambda: self._shelf.plain(self._collection_id, Condition(ids=ids)))
         empty = [None] * len(found["ids"])
         columns = [
             found.get(name) or empty for name in ("documents", "uris", "metadatas", "embeddings")
@@ -80,12 +91,3 @@ class Reading:
 
 def _cut(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))
-
-
-def counted(pages: Iterator[list[Row]], tell: Callable[[int], None]) -> Iterator[list[Row]]:
-    """The same pages; tells how many rows have come."""
-    count = 0
-    for page in pages:
-        yield page
-        count += len(page)
-        tell(count)

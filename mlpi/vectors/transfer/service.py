@@ -143,10 +143,14 @@ class Transfers:
         given = dict(arrival.look)
         shown = [Column(**one) for one in given.pop("shown")]
         job = self._job_of(workspace, import_id)
-        collection_id = arrival.collection_id or (job.params["collection"] if job else "")
         if not self._incoming.has_file(arrival):
             raise NotFound("This file was imported, and is gone.", advice="Upload it again.")
-        collection = self._vectors.store.one(workspace, collection_id) if collection_id else None
+        collection = None
+        if arrival.collection_id:
+            collection = self._vectors.store.one(workspace, arrival.collection_id)
+        elif job is not None:
+            with suppress(NotFound):  # the one that was made for it is gone again
+                collection = self._vectors.store.one(workspace, job.params["collection"])
         return Waiting(arrival, Look(shown=shown, **given), collection, job)
 
     def begin(
@@ -326,10 +330,10 @@ class Transfers:
             raise Conflict("The export is still being written.", advice="Ask again in a moment.")
         path = self._outgoing.file(job_id)
         if not path.exists():
-            raise NotFound(
-                f"The export is gone: it {job.error or 'was older than a day'}.",
-                advice="Export it again.",
+            reason = (
+                f"it failed: {job.error}" if job.error else "it was older than a day, or stopped"
             )
+            raise NotFound(f"There is no file of this export: {reason}.", advice="Export it again.")
         ending = {"npy": "zip"}.get(job.params["format"], job.params["format"])
         return path, f"{job.params['name']}.{ending}"
 

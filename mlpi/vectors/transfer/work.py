@@ -15,11 +15,12 @@ from mlpi.vectors.records import Condition, Record
 from mlpi.vectors.relay import connected
 from mlpi.vectors.shelf import Shelf
 from mlpi.vectors.store import CollectionStore
-from mlpi.vectors.transfer.bringing import Bringer, Stopped, patiently
+from mlpi.vectors.transfer.bringing import Bringer, Stopped
 from mlpi.vectors.transfer.formats import opened, writer
 from mlpi.vectors.transfer.incoming import Arrival, Incoming, Ledger
 from mlpi.vectors.transfer.making import Maker
 from mlpi.vectors.transfer.outgoing import Outgoing
+from mlpi.vectors.transfer.patience import patiently
 from mlpi.vectors.transfer.plan import read_plan
 from mlpi.vectors.transfer.reading import Reading, Row
 
@@ -116,13 +117,16 @@ def send(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
             file = writer(path, params["format"], collection.dimension)
             count, rate = 0, _Rate(0)
             with closing(file):
-                for rows in Reading(store, shelf, collection.id).rows(condition):
+                for rows in Reading(store, shelf, collection.id, patiently).rows(condition):
                     _require_vectors(rows)
                     file.write(rows)
                     count += len(rows)
                     _tell(context, count, total, rate)
     except MlpiError as error:
         raise JobFailed(error.line()) from None
+    except OSError as error:
+        outgoing.drop(context.job_id)
+        raise JobFailed(f"the file cannot be written ({error.strerror or error})") from None
     outgoing.finish(context.job_id)
     context.progress(1.0, f"{count:,} records", records=count)
     return {"records": count, "size_bytes": outgoing.file(context.job_id).stat().st_size}
@@ -145,7 +149,7 @@ def duplicate(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
             position = count = 0
         rate = _Rate(count)
         with connected(context.home, context.workspace) as shelf:
-            for rows in Reading(store, shelf, source.id).rows(Condition(), position):
+            for rows in Reading(store, shelf, source.id, patiently).rows(Condition(), position):
                 _write(shelf, target.id, [_record(row) for row in rows])
                 count += len(rows)
                 position = store.position(context.workspace, source.id, rows[-1].id) or position
