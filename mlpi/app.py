@@ -73,4 +73,4 @@ def create_app(house: House, setup_key: SetupKey | None = None) -> ASGIApp:
 
 def _components(house: House) -> list[Component]:
     jobs = JobsRoom(house)
-    return [Tracking(house, jobs), Vectors(house), Checks(house, jobs), jobs]
+    return [Tracking(house, jobs), Vectors(house, jobs), Checks(house, jobs), jobs]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
+import anyio.to_thread
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
+from mlpi.uploads import Uploads
 from mlpi.vectors.app import ChromaApp
 from mlpi.vectors.embedders.embedding import Embedding
 from mlpi.vectors.embedders.service import Embedders
@@ -18,6 +22,10 @@ from mlpi.vectors.relay import Relay
 from mlpi.vectors.routes import router
 from mlpi.vectors.service import VectorsService
 from mlpi.vectors.store import CollectionStore
+from mlpi.vectors.transfer import api, page_routes
+from mlpi.vectors.transfer.service import Transfers
+
+SWEEP_S = 3600.0
 
 
 class Vectors:
@@ -26,7 +34,7 @@ class Vectors:
     name = "vectors"
     links: Sequence[Link] = (Link("Vectors", "/vectors", "vectors"),)
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, room: JobsRoom) -> None:
         folder = house.settings.home / "chroma"
         self.engine = Engine(folder)
         self._relay = Relay(folder, self.engine)
@@ -36,7 +44,16 @@ class Vectors:
         self.service = VectorsService(
             CollectionStore(folder), self.engine, self.embedders, house.db, house.audit
         )
-        self.routers: Sequence[APIRouter] = (router(self.service),)
+        self._uploads = Uploads(house.settings.home / "uploads")
+        self.transfers = Transfers(self.service, room.jobs, house.audit, house.settings.home)
+        for kind in self.transfers.kinds:
+            room.kinds.add(kind)
+        self._sweeping: asyncio.Task[None] | None = None
+        self.routers: Sequence[APIRouter] = (
+            page_routes.router(self.transfers, self.service, self._uploads),
+            router(self.service),
+            api.router(self.transfers, self.service, self._uploads),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
@@ -46,12 +63,21 @@ class Vectors:
         """Listen for workers. The engine starts when asked, or now after a power cut."""
         await self._relay.start()
         self.engine.wake_if_needed()
+        self._sweeping = asyncio.create_task(self._sweep())
 
     async def stop(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         await self._relay.stop()
         await self.engine.stop()
         await self.embedding.stop()
         self.embedders.close()
+
+    async def _sweep(self) -> None:
+        """Remove files that nobody came for, every hour."""
+        while True:
+            await anyio.to_thread.run_sync(self.transfers.sweep)
+            await asyncio.sleep(SWEEP_S)
 
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:

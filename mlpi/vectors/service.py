@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mlpi.auth.audit import Actor, Audit
 from mlpi.component import Hit
@@ -49,11 +51,19 @@ class VectorsService:
         return Shelf(threaded(self._engine.ask), workspace)
 
     def create(
-        self, workspace: str, name: str, space: str, *, actor: Actor, embedder: str = NONE
+        self,
+        workspace: str,
+        name: str,
+        space: str,
+        *,
+        actor: Actor,
+        embedder: str = NONE,
+        settings: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> str:
         """Make a collection; its id. embedder: as a form says it, see embedders.choice.
 
-        Raises Invalid, Conflict.
+        settings: of its index. Raises Invalid, Conflict.
         """
         name = _checked_name(name)
         if space not in SPACES:
@@ -62,7 +72,9 @@ class VectorsService:
             )
         choice = self._usable(workspace, embedder)  # one that is not makes no collection
         try:
-            made = self.shelf(workspace).create(name, space=space)
+            made = self.shelf(workspace).create(
+                name, space=space, settings=settings, metadata=metadata
+            )
         except Conflict:
             raise _taken(name) from None
         self._note(actor, "collection_added", name, workspace)

@@ -98,6 +98,44 @@ class Shelf:
         vectors: bool = False,
     ) -> list[Record]:
         """Records that meet a condition, in the order they were first added."""
+        return _records(
+            self.plain(collection_id, condition, limit=limit, offset=offset, vectors=vectors)
+        )
+
+    def plain(
+        self,
+        collection_id: str,
+        condition: Condition | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        vectors: bool = True,
+    ) -> dict[str, Any]:
+        """The same as get, as Chroma answers it: a list for each column, vectors as numbers."""
+        include = ["documents", "metadatas", "uris", *(["embeddings"] if vectors else [])]
+        found: dict[str, Any] = self._get(collection_id, condition, limit, offset, include)
+        return found
+
+    def ids(
+        self,
+        collection_id: str,
+        condition: Condition | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[str]:
+        """The ids of what get would find."""
+        found: list[str] = self._get(collection_id, condition, limit, offset, [])["ids"]
+        return found
+
+    def _get(
+        self,
+        collection_id: str,
+        condition: Condition | None,
+        limit: int | None,
+        offset: int,
+        include: Sequence[str],
+    ) -> Any:
         condition = condition or Condition()
         body = {
             "ids": condition.ids,
@@ -105,9 +143,9 @@ class Shelf:
             "where_document": condition.where_document,
             "limit": limit,
             "offset": offset,
-            "include": ["documents", "metadatas", "uris", *(["embeddings"] if vectors else [])],
+            "include": include,
         }
-        return _records(self._call("POST", f"/{collection_id}/get", body))
+        return self._call("POST", f"/{collection_id}/get", body)
 
     def pages(
         self, collection_id: str, condition: Condition | None = None, *, vectors: bool = True

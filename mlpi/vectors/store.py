@@ -73,6 +73,34 @@ class CollectionStore:
         found = self.page(workspace)
         return len(found), sum(one.count for one in found)
 
+    def ids(
+        self, workspace: str, collection_id: str, after: int = 0, limit: int = 500
+    ) -> list[tuple[int, str]]:
+        """Ids in the order in which they were first added, each with its position after `after`."""
+        with self._open() as db:
+            segment = None if db is None else _meta_segment(db, workspace, collection_id)
+            if db is None or segment is None:
+                return []
+            # The sign keeps SQLite on the table itself, whose order this is.
+            found = db.execute(
+                "SELECT id, embedding_id FROM embeddings "
+                "WHERE id > ? AND +segment_id = ? ORDER BY id LIMIT ?",
+                (after, segment, limit),
+            )
+            return [(position, id_) for position, id_ in found]
+
+    def position(self, workspace: str, collection_id: str, id_: str) -> int:
+        """Where an id is in that order; 0 when it is not there."""
+        with self._open() as db:
+            segment = None if db is None else _meta_segment(db, workspace, collection_id)
+            if db is None or segment is None:
+                return 0
+            found = db.execute(
+                "SELECT id FROM embeddings WHERE segment_id = ? AND embedding_id = ?",
+                (segment, id_),
+            ).fetchone()
+            return 0 if found is None else int(found[0])
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection | None]:
         file = self._folder / FILE
@@ -126,6 +154,12 @@ class CollectionStore:
         )
         self._counts[segment] = (seq_id, count)
         return count
+
+
+def _meta_segment(db: sqlite3.Connection, workspace: str, collection_id: str) -> str | None:
+    named = {"tenant": TENANT, "database": database_of(workspace), "id": collection_id}
+    row = db.execute(_COLLECTIONS + " AND c.id = :id", named).fetchone()
+    return None if row is None else row["meta_id"]
 
 
 def _settings(row: sqlite3.Row) -> dict[str, Any]:

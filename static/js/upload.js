@@ -5,8 +5,8 @@
   const PATIENCE_MS = 30000;
 
   const encoded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-  // The action holds the workspace: what was begun elsewhere, or under another name, is not gone on with.
-  const remembered = (form, file) => `upload:${form.action}:${form.elements.name.value}:${file.name}:${file.size}:${file.lastModified}`;
+  // The addresses hold workspace and collection: what was begun elsewhere, or under another name, is not gone on with.
+  const remembered = (form, file) => `upload:${form.action}:${form.dataset.upload}:${form.elements.name.value}:${file.name}:${file.size}:${file.lastModified}`;
   const pause = (span) => new Promise((done) => setTimeout(done, span));
 
   class Refused extends Error {}

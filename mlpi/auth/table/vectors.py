@@ -13,5 +13,23 @@ ROWS = rows(
     editor POST     /vectors/{collection_id}/metadata
     editor POST     /vectors/{collection_id}/embedder
     owner  POST     /vectors/{collection_id}/remove
+
+    # import, export, duplicate
+    editor GET,POST /vectors/import
+    editor GET,POST /vectors/imports/{import_id}
+    editor POST     /vectors/imports/{import_id}/remove
+    viewer GET      /vectors/{collection_id}/data
+    viewer GET      /vectors/{collection_id}/export
+    viewer POST     /vectors/{collection_id}/exports
+    viewer GET      /vectors/{collection_id}/exports/{job_id}
+    editor POST     /vectors/{collection_id}/copy
+    editor POST     /api/mlpi/uploads/vectors
+    editor GET,PATCH,DELETE /api/mlpi/uploads/vectors/{upload_id}
+    editor GET      /api/mlpi/imports/vectors/{import_id}
+    editor POST     /api/mlpi/vectors/{name}/import
+    editor POST     /api/mlpi/vectors/{name}/copy
+    viewer GET      /api/mlpi/vectors/{name}/export
+    viewer POST     /api/mlpi/vectors/{name}/exports
+    viewer GET      /api/mlpi/vectors/{name}/exports/{job_id}
     """,
 )

@@ -1,0 +1,1 @@
+"""Collections from files, into files, and into copies of themselves."""
