@@ -11,6 +11,8 @@ from mlpi.auth.roles import Principal
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.vectors.app import ChromaApp
+from mlpi.vectors.browse.embeds import ChosenEmbedder
+from mlpi.vectors.browse.service import Browse
 from mlpi.vectors.embedders.embedding import Embedding
 from mlpi.vectors.embedders.service import Embedders
 from mlpi.vectors.host import Engine
@@ -36,7 +38,8 @@ class Vectors:
         self.service = VectorsService(
             CollectionStore(folder), self.engine, self.embedders, house.db, house.audit
         )
-        self.routers: Sequence[APIRouter] = (router(self.service),)
+        self.browse = Browse(self.service, ChosenEmbedder(self.embedders, self.embedding))
+        self.routers: Sequence[APIRouter] = (router(self.service, self.browse),)
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:

@@ -96,6 +96,7 @@ class Shelf:
         limit: int | None = None,
         offset: int = 0,
         vectors: bool = False,
+        documents: bool = True,
     ) -> list[Record]:
         """Records that meet a condition, in the order they were first added."""
         condition = condition or Condition()
@@ -105,9 +106,33 @@ class Shelf:
             "where_document": condition.where_document,
             "limit": limit,
             "offset": offset,
-            "include": ["documents", "metadatas", "uris", *(["embeddings"] if vectors else [])],
+            "include": [
+                *("metadatas", "uris"),
+                *(["documents"] if documents else []),
+                *(["embeddings"] if vectors else []),
+            ],
         }
         return _records(self._call("POST", f"/{collection_id}/get", body))
+
+    def ids(
+        self,
+        collection_id: str,
+        condition: Condition | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[str]:
+        """Only the ids of records that meet a condition, in the order they were first added."""
+        condition = condition or Condition()
+        body = {
+            "ids": condition.ids,
+            "where": condition.where,
+            "where_document": condition.where_document,
+            "limit": limit,
+            "offset": offset,
+            "include": [],
+        }
+        return list(self._call("POST", f"/{collection_id}/get", body)["ids"])
 
     def pages(
         self, collection_id: str, condition: Condition | None = None, *, vectors: bool = True
@@ -128,6 +153,7 @@ class Shelf:
         k: int = 10,
         condition: Condition | None = None,
         vectors: bool = False,
+        documents: bool = True,
     ) -> list[Record]:
         """The k records nearest to a vector of (dimension,), closest first."""
         condition = condition or Condition()
@@ -138,7 +164,8 @@ class Shelf:
             "query_embeddings": [list(vector)],
             "n_results": k,
             "include": [
-                *("documents", "metadatas", "uris", "distances"),
+                *("metadatas", "uris", "distances"),
+                *(["documents"] if documents else []),
                 *(["embeddings"] if vectors else []),
             ],
         }
