@@ -15,6 +15,8 @@ from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.uploads import Uploads
 from mlpi.vectors.app import ChromaApp
+from mlpi.vectors.browse.embeds import ChosenEmbedder
+from mlpi.vectors.browse.service import Browse
 from mlpi.vectors.embedders.embedding import Embedding
 from mlpi.vectors.embedders.service import Embedders
 from mlpi.vectors.host import Engine
@@ -44,6 +46,7 @@ class Vectors:
         self.service = VectorsService(
             CollectionStore(folder), self.engine, self.embedders, house.db, house.audit
         )
+        self.browse = Browse(self.service, ChosenEmbedder(self.embedders, self.embedding))
         self._uploads = Uploads(house.settings.home / "uploads")
         self.transfers = Transfers(self.service, room.jobs, house.audit, house.settings.home)
         for kind in self.transfers.kinds:
@@ -51,7 +54,7 @@ class Vectors:
         self._sweeping: asyncio.Task[None] | None = None
         self.routers: Sequence[APIRouter] = (
             page_routes.router(self.transfers, self.service, self._uploads),
-            router(self.service),
+            router(self.service, self.browse),
             api.router(self.transfers, self.service, self._uploads),
         )
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from mlpi.vectors import collection_routes, record_routes
+from mlpi.vectors import collection_routes
+from mlpi.vectors.browse import deed_routes, one_routes, record_routes, search_routes
+from mlpi.vectors.browse.service import Browse
 from mlpi.vectors.service import VectorsService
 
 
-def router(service: VectorsService) -> APIRouter:
+def router(service: VectorsService, browse: Browse) -> APIRouter:
     """The room's pages over its service."""
     pages = APIRouter(include_in_schema=False)
     pages.include_router(collection_routes.router(service))
-    pages.include_router(record_routes.router(service))
+    for part in (record_routes, deed_routes, one_routes, search_routes):
+        pages.include_router(part.router(browse))
     return pages

@@ -77,7 +77,7 @@ class VectorsService:
             )
         except Conflict:
             raise _taken(name) from None
-        self._note(actor, "collection_added", name, workspace)
+        self.note(actor, "collection_added", name, workspace)
         if choice.word != NONE:
             self.embedders.choose(workspace, made, choice.word, choice.options, actor=actor)
         return made
@@ -99,7 +99,7 @@ class VectorsService:
         if any(one.name == name for one in self.store.page(workspace)):
             raise _taken(name)
         self.shelf(workspace).rename(collection_id, name)
-        self._note(actor, "collection_renamed", f"{found.name} → {name}", workspace)
+        self.note(actor, "collection_renamed", f"{found.name} → {name}", workspace)
 
     def describe(
         self, workspace: str, collection_id: str, key: str, value: str, *, actor: Actor
@@ -123,14 +123,14 @@ class VectorsService:
                 field="key",
             )
         self.shelf(workspace).describe(collection_id, metadata)
-        self._note(actor, "collection_described", f"{found.name}: {key}", workspace)
+        self.note(actor, "collection_described", f"{found.name}: {key}", workspace)
 
     def remove(self, workspace: str, collection_id: str, *, actor: Actor) -> None:
         """Delete a collection with its records. Raises NotFound."""
         found = self.store.one(workspace, collection_id)
         self.shelf(workspace).remove(found.name)
         self.embedders.forget(workspace, collection_id)
-        self._note(actor, "collection_removed", f"{found.name} ({found.count} records)", workspace)
+        self.note(actor, "collection_removed", f"{found.name} ({found.count} records)", workspace)
 
     def totals(self, workspace: str) -> Totals:
         """For the dashboard; the engine sleeps on."""
@@ -167,7 +167,8 @@ class VectorsService:
             raise
         return choice
 
-    def _note(self, actor: Actor, action: str, target: str, workspace: str) -> None:
+    def note(self, actor: Actor, action: str, target: str, workspace: str) -> None:
+        """Leave a row in the audit trail."""
         with self._db.write() as session:
             self._audit.record(session, actor, action, target, workspace)
 

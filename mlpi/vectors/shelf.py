@@ -96,11 +96,15 @@ class Shelf:
         limit: int | None = None,
         offset: int = 0,
         vectors: bool = False,
+        documents: bool = True,
     ) -> list[Record]:
         """Records that meet a condition, in the order they were first added."""
-        return _records(
-            self.plain(collection_id, condition, limit=limit, offset=offset, vectors=vectors)
-        )
+        include = [
+            *("metadatas", "uris"),
+            *(["documents"] if documents else []),
+            *(["embeddings"] if vectors else []),
+        ]
+        return _records(self._get(collection_id, condition, limit, offset, include))
 
     def plain(
         self,
@@ -166,6 +170,7 @@ class Shelf:
         k: int = 10,
         condition: Condition | None = None,
         vectors: bool = False,
+        documents: bool = True,
     ) -> list[Record]:
         """The k records nearest to a vector of (dimension,), closest first."""
         condition = condition or Condition()
@@ -176,7 +181,8 @@ class Shelf:
             "query_embeddings": [list(vector)],
             "n_results": k,
             "include": [
-                *("documents", "metadatas", "uris", "distances"),
+                *("metadatas", "uris", "distances"),
+                *(["documents"] if documents else []),
                 *(["embeddings"] if vectors else []),
             ],
         }

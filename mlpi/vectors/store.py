@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,6 +100,24 @@ class CollectionStore:
                 (segment, id_),
             ).fetchone()
             return 0 if found is None else int(found[0])
+
+    def beginnings(self, collection_id: str, ids: Sequence[str], size: int) -> dict[str, str]:
+        """The first characters of records' documents: a page needs no megabytes of them.
+
+        Those without a document are left out. The caller has seen that the collection is its own.
+        """
+        with self._open() as db:
+            if db is None or not ids:
+                return {}
+            rows = db.execute(
+                "SELECT e.embedding_id, substr(m.string_value, 1, ?) FROM segments AS s "
+                "JOIN embeddings AS e ON e.segment_id = s.id "
+                "JOIN embedding_metadata AS m ON m.id = e.id AND m.key = 'chroma:document' "
+                "WHERE s.collection = ? AND s.scope = 'METADATA' AND m.string_value IS NOT NULL "
+                "AND e.embedding_id IN (SELECT value FROM json_each(?))",
+                (size, collection_id, json.dumps(list(ids))),
+            )
+            return {str(id_): str(text) for id_, text in rows}
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection | None]:

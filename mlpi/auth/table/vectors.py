@@ -31,5 +31,19 @@ ROWS = rows(
     viewer GET      /api/mlpi/vectors/{name}/export
     viewer POST     /api/mlpi/vectors/{name}/exports
     viewer GET      /api/mlpi/vectors/{name}/exports/{job_id}
+
+    # records, as Chroma's own routes: editors change and delete them
+    viewer GET      /vectors/{collection_id}/filter
+    viewer GET      /vectors/{collection_id}/record
+    viewer GET      /vectors/{collection_id}/search
+    editor GET      /vectors/{collection_id}/new
+    editor GET      /vectors/{collection_id}/record/edit
+    editor POST     /vectors/{collection_id}/records
+    editor POST     /vectors/{collection_id}/records/remove
+    editor POST     /vectors/{collection_id}/records/mark
+    editor GET      /vectors/{collection_id}/matching/remove
+    editor POST     /vectors/{collection_id}/matching/remove
+    editor POST     /vectors/{collection_id}/record
+    editor POST     /vectors/{collection_id}/record/remove
     """,
 )
