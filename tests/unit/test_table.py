@@ -123,7 +123,7 @@ def test_only_what_must_be_is_public() -> None:
     assert public == {
         *("/healthz", "/readyz", "/static/{path:path}", "/favicon.ico", "/login", "/setup"),
         *("/health", "/version"),
-        *("/api/v2/heartbeat", "/api/v2/version", "/api/v2/healthcheck"),
+        *("/api/v2", "/api/v2/heartbeat", "/api/v2/version", "/api/v2/healthcheck"),
         *("/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"),
     }
 
