@@ -84,6 +84,11 @@ def router(service: VectorsService) -> APIRouter:
             form={"name": found.name, "key": "", "value": "", **(form or {})},
         )
 
+    @pages.get(ONE + "/care")
+    def care(request: Request, collection_id: str) -> Response:
+        found = service.store.one(workspace_of(request), collection_id)
+        return render(request, "vectors/_care.html", collection=found)
+
     @pages.get(ONE + "/about")
     def about(request: Request, collection_id: str) -> Response:
         return about_page(request, collection_id)

@@ -43,9 +43,8 @@ class Vectors:
         self._app = ChromaApp(self.engine, may_reset=house.settings.chroma_reset)
         self.embedders = Embedders(house)
         self.embedding = Embedding(self.embedders)
-        self.service = VectorsService(
-            CollectionStore(folder), self.engine, self.embedders, house.db, house.audit
-        )
+        store = CollectionStore(folder, lambda: self.engine.ailing)
+        self.service = VectorsService(store, self.engine, self.embedders, house.db, house.audit)
         self.browse = Browse(self.service, ChosenEmbedder(self.embedders, self.embedding))
         self._uploads = Uploads(house.settings.home / "uploads")
         self.transfers = Transfers(self.service, room.jobs, house.audit, house.settings.home)

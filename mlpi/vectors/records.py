@@ -14,8 +14,20 @@ _BARS = 48
 
 
 @dataclass(frozen=True, slots=True)
+class Care:
+    """What an index needs. state: rebuilding, or broken; done and total: records."""
+
+    state: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection. size_bytes: its index, and its share of the common database, estimated."""
+    """A collection. size_bytes: its index, and its share of the common database, estimated.
+
+    care: while its index is made anew, or was given up; searches are exact then, and slower.
+    """
 
     id: str
     name: str
@@ -26,6 +38,7 @@ class Collection:
     last_write_at: datetime | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)  # of its index, in Chroma's words
+    care: Care | None = None
 
 
 @dataclass(frozen=True, slots=True)

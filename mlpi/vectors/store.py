@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 from mlpi.errors import NotFound
 from mlpi.vectors.names import FILE, TENANT, database_of
-from mlpi.vectors.records import Collection
+from mlpi.vectors.records import Care, Collection
 
 BUSY_S = 5.0
 
@@ -36,8 +36,12 @@ _COLLECTIONS = """
 class CollectionStore:
     """Collections as they are on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, ailing: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+    ) -> None:
+        """ailing: what the engine says of indexes that need care, see Engine.ailing."""
         self._folder = folder
+        self._ailing = ailing
         # Counting reads a collection's part of an index; it changes only with the sequence number.
         self._counts: dict[str, tuple[int | None, int]] = {}
 
@@ -157,7 +161,14 @@ class CollectionStore:
             last_write_at=at,
             metadata=_metadata(db, row["id"]),
             settings=settings,
+            care=self._care(row["id"]),
         )
+
+    def _care(self, collection_id: str) -> Care | None:
+        for one in self._ailing():
+            if one["collection"] == collection_id:
+                return Care(one["state"], one["done"], one["total"])
+        return None
 
     def _count(self, db: sqlite3.Connection, segment: str | None, seq_id: int | None) -> int:
         if segment is None or seq_id is None:

@@ -11,9 +11,10 @@ import pytest
 from mlpi.errors import Conflict, Invalid, NotFound
 from mlpi.vectors import relay
 from mlpi.vectors.alone import reached
-from mlpi.vectors.records import Condition, Record
+from mlpi.vectors.records import Care, Condition, Record
 from mlpi.vectors.shelf import Shelf
 from mlpi.vectors.store import CollectionStore
+from mlpi.web.render import environment
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,18 @@ def test_refusals_are_errors_of_ours(shelf: Shelf) -> None:
         shelf.delete(made, Condition())
     with pytest.raises(NotFound):
         shelf.remove("not-there")
+
+
+def test_an_index_that_is_made_anew_shows_on_its_collection(home: Path, shelf: Shelf) -> None:
+    made, other = shelf.create("ailing"), shelf.create("healthy")
+    said = {"collection": made, "name": "ailing", "state": "rebuilding", "done": 3, "total": 9}
+    store = CollectionStore(home / "chroma", lambda: [{**said, "detail": "short.bin is short"}])
+    assert store.one("lab", made).care == Care("rebuilding", 3, 9)
+    assert store.one("lab", other).care is None
+    page = environment().get_template("vectors/_care.html")
+    links = {"here": lambda target: target + "?workspace=lab"}
+    assert "3 of 9 records" in page.render(collection=store.one("lab", made), **links)
+    assert "hidden" in page.render(collection=store.one("lab", other), **links)
 
 
 def test_the_line_of_a_vector_is_at_most_48_points() -> None:

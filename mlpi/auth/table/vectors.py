@@ -9,6 +9,7 @@ ROWS = rows(
     editor POST     /vectors
     viewer GET      /vectors/{collection_id}
     viewer GET      /vectors/{collection_id}/about
+    viewer GET      /vectors/{collection_id}/care
     editor POST     /vectors/{collection_id}/rename
     editor POST     /vectors/{collection_id}/metadata
     editor POST     /vectors/{collection_id}/embedder
