@@ -192,7 +192,7 @@ class Link:
         number = next(self._numbers)
         answer = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        self._asked[number] = head["path"]
+        self._asked[number] = str(head.get("path", ""))  # only the engine has paths
         try:
             frame = Frame(number, dict(head), body)
             if self._writing.locked() or not frames.write_now(self._writer, frame):

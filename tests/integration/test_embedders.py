@@ -88,6 +88,9 @@ def test_a_model_embeds_in_a_process_of_its_own(house: House) -> None:
         assert embedding.pid is None
         found = await embed(embedding, TINY, TEXTS * 50)
         assert embedding.pid not in (None, os.getpid())
+        # Where memory runs out it goes before the service does.
+        score = await anyio.Path(f"/proc/{embedding.pid}/oom_score_adj").read_text()
+        assert int(score) == 500
         return found
 
     found = np.array(talk(house, about))

@@ -19,6 +19,7 @@ import socket
 import sys
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -29,6 +30,7 @@ from mlpi.vectors.frames import Frame
 
 MOST_LOADED = 2
 NICENESS = 5  # pages come first
+FIRST_TO_GO = "500"  # where memory runs out: a model can be loaded again
 log = logging.getLogger("mlpi.vectors.embedders")
 
 
@@ -36,6 +38,8 @@ def main(descriptor: int) -> None:
     """Serve until the service closes its end; nothing that is lost then matters."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the service's to handle
     os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # not Linux
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
     with socket.socket(fileno=descriptor) as end:
         _Host(end).run()
     os._exit(0)  # not after what a model still computes
