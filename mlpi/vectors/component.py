@@ -109,4 +109,6 @@ class Vectors:
         if broken:
             what = "one collection" if broken == 1 else f"{broken} collections"
             parts.append(f"searches {what} without an index, which failed")
+        if self.embedding.failure:
+            parts.append(f"embeds no texts by models: {self.embedding.failure}")
         return "; ".join(parts)

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, exists, false, func, literal, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.engine import Connection, Engine
 
 from mlpi.tracking.models import (
@@ -298,7 +310,7 @@ def _pivot(view: View, where: Sequence[Any], keys: Sequence[str]) -> Select[Any]
     than half of what one join of all metrics does.
     """
     assert view.group is not None
-    given = [runs.c.run_uuid, runs.c.status]
+    given: list[ColumnElement[Any]] = [runs.c.run_uuid, runs.c.status]
     if view.group.kind == "attributes":
         given.append(runs.c[view.group.key].label("shared"))
     picked = select(*given).where(*where).order_by(runs.c.run_uuid).cte("picked")
