@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpi.errors import Invalid
+from mlpi.auth.audit import Actor
+from mlpi.errors import Conflict, Invalid
 from mlpi.vectors.browse import clauses
 from mlpi.vectors.browse.builder import Row, rows_of, texts_of, where_of
 from mlpi.vectors.browse.clauses import FilterWrong
 from mlpi.vectors.browse.console import Console
 from mlpi.vectors.browse.pictures import Pictures, is_local
-from mlpi.vectors.browse.service import Browse, Found
+from mlpi.vectors.browse.service import SLICE, SPELL_S, Browse, Found
 from mlpi.vectors.browse.values import Entry, entries_of, metadata_of
 from mlpi.vectors.browse.view import Filter, RecordsView, SearchView, numbers_of, vector_of
 from mlpi.vectors.records import Collection, Condition, Record
@@ -361,6 +362,52 @@ def test_a_text_is_searched_by_the_collections_embedder() -> None:
     wide = Collection("c", "wide", 3, 5, "cosine", 0, None)
     with pytest.raises(Invalid, match="makes 2 numbers, but this collection's vectors have 5"):
         browse.search("lab", wide, SearchView(way="text", text="aab"))
+
+
+class Full(Shelved):
+    """A shelf of records that takes a second to delete SLICE of them."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.left = [f"r{n}" for n in range(count)]
+        self.now_s = 0.0
+        self.notes: list[str] = []
+
+    def one(self, workspace: str, collection_id: str) -> Collection:
+        return COLLECTION
+
+    def ids(self, collection_id: str, condition: Condition) -> list[str]:
+        return list(self.left)
+
+    def delete(self, collection_id: str, condition: Condition) -> int:
+        self.left = [one for one in self.left if one not in set(condition.ids or ())]
+        self.now_s += 1.0
+        return len(condition.ids or ())
+
+    def note(self, actor: Actor, action: str, target: str, workspace: str) -> None:
+        self.notes.append(target)
+
+
+def test_many_are_deleted_in_spells_and_only_as_many_as_was_said() -> None:
+    full = Full(SLICE * 5 + 1)
+    browse = Browse(full, Letters(), lambda: full.now_s)  # type: ignore[arg-type]
+    condition = Condition({"a": 1})
+    actor = Actor("eve", "")
+    assert SPELL_S == 2.0
+    lefts = []
+    while full.left:
+        expected = len(full.left)
+        left = browse.remove_matching("lab", "c", condition, expected, actor=actor)
+        assert left == len(full.left)
+        lefts.append(left)
+    assert lefts == [SLICE * 3 + 1, SLICE + 1, 0]
+    assert full.notes[0].endswith(f"{SLICE * 2} records")
+    full.left = ["a", "b"]
+    with pytest.raises(Conflict, match="Meanwhile 2 records match, not 3"):
+        browse.remove_matching("lab", "c", condition, 3, actor=actor)
+    with pytest.raises(Invalid, match="no filter"):
+        browse.remove_matching("lab", "c", Condition(), 2, actor=actor)
+    assert full.left == ["a", "b"]
 
 
 class Nothing(Letters):

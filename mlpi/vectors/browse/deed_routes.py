@@ -16,7 +16,7 @@ from mlpi.vectors.browse.service import Browse
 from mlpi.vectors.browse.values import Entry, checked_key, value_of
 from mlpi.vectors.browse.view import RecordsView
 from mlpi.vectors.collection_routes import ONE
-from mlpi.web.render import render, wants_part, workspace_of
+from mlpi.web.render import is_htmx, render, wants_part, workspace_of
 
 Posted = Annotated[Form, Depends(form_of)]
 Asked = Annotated[Form, Depends(query_of)]
@@ -67,8 +67,14 @@ def router(browse: Browse) -> APIRouter:
         return table(browse, request, collection_id, view, error=error, ticked=ids, entry=entry)
 
     def question(
-        request: Request, collection_id: str, view: RecordsView, error: MlpiError | None = None
+        request: Request,
+        collection_id: str,
+        view: RecordsView,
+        *,
+        error: MlpiError | None = None,
+        going: tuple[int, int] | None = None,
     ) -> Response:
+        """going: how many are left of how many, once somebody has said yes."""
         workspace = workspace_of(request)
         collection = browse.collection(workspace, collection_id)
         if view.filter.error:
@@ -85,6 +91,7 @@ def router(browse: Browse) -> APIRouter:
             count=browse.count(workspace, collection_id, condition),
             some=browse.page(workspace, collection, condition, 5, 1).records,
             error=error,
+            going=going,
         )
 
     @pages.get(ONE + "/matching/remove")
@@ -97,19 +104,28 @@ def router(browse: Browse) -> APIRouter:
         view = RecordsView.of(form)
         if view.filter.error:
             raise view.filter.error
-        expected = int(one(form, "count")) if one(form, "count").isdecimal() else -1
+        count, of = (_whole(one(form, name)) for name in ("count", "of"))
         try:
-            browse.remove_matching(
+            left = browse.remove_matching(
                 workspace_of(request),
                 collection_id,
                 view.filter.condition,
-                expected,
+                count,
                 actor=actor_of(request),
             )
         except MlpiError as error:
             if error.status not in _REFUSED:
                 raise
-            return question(request, collection_id, view, error)
-        return to_view(request, collection_id, RecordsView().query())
+            return question(request, collection_id, view, error=error)
+        if left:
+            return question(request, collection_id, view, going=(left, max(of, count)))
+        done = to_view(request, collection_id, RecordsView().query())
+        if is_htmx(request):
+            return Response(headers={"HX-Redirect": done.headers["location"]})
+        return done
 
     return pages
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 12 else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from array import array
@@ -17,6 +18,7 @@ from mlpi.vectors.records import Collection, Condition, Record
 from mlpi.vectors.service import VectorsService
 
 COUNTED = 10_000  # matches are counted up to here; counting costs Chroma what finding them does
+SPELL_S = 2.0  # of deleting, between two signs of how far it is
 SLICE = 500  # records that are written at once, so that others' requests come in between
 BEGINNING = 600  # characters of a document that lists show
 _ID_BYTES = 1000
@@ -257,28 +259,40 @@ class Browse:
         *,
         actor: Actor,
     ) -> int:
-        """Delete what meets a condition, if it is as many as somebody was told. Raises Conflict."""
+        """Delete what meets a condition, for a few seconds at most; how many are left.
+
+        expected: as many as somebody was told. Raises Conflict when it is not as many.
+        """
         if not condition:
             raise Invalid("There is no filter.", advice="Deleting all is deleting the collection.")
+        collection = self.collection(workspace, collection_id)
         ids = self.vectors.shelf(workspace).ids(collection_id, condition)
         if len(ids) != expected:
             raise Conflict(
                 f"Meanwhile {len(ids):,} records match, not {expected:,}.",
                 advice="Look again, then confirm.",
             )
-        collection = self.collection(workspace, collection_id)
-        return self._remove(workspace, collection, ids, actor)
+        return len(ids) - self._remove(workspace, collection, ids, actor, SPELL_S)
 
     def _remove(
-        self, workspace: str, collection: Collection, ids: Sequence[str], actor: Actor
+        self,
+        workspace: str,
+        collection: Collection,
+        ids: Sequence[str],
+        actor: Actor,
+        most_s: float = math.inf,
     ) -> int:
+        """Delete records in turn until all are gone or the time is over; how many went."""
         shelf = self.vectors.shelf(workspace)
-        for start in range(0, len(ids), SLICE):
-            shelf.delete(collection.id, Condition(ids=ids[start : start + SLICE]))
-        if ids:
-            deed = f"{collection.name}: {len(ids)} records"
+        end, done = self._clock() + most_s, 0
+        while done < len(ids) and (done == 0 or self._clock() < end):
+            part = ids[done : done + SLICE]
+            shelf.delete(collection.id, Condition(ids=part))
+            done += len(part)
+        if done:
+            deed = f"{collection.name}: {done} records"
             self.vectors.note(actor, "records_removed", deed, workspace)
-        return len(ids)
+        return done
 
     def _begun(self, collection_id: str, records: Sequence[Record]) -> list[Record]:
         """The same records with the beginnings of their documents."""
