@@ -243,7 +243,8 @@ def test_a_filter_is_exported_in_every_format(eve: httpx.Client) -> None:
         ({"where": "{no"}, "where is no JSON"),
         ({"where": "[]"}, "must be a JSON object"),
         ({"where": '{"n": {"$more": 1}}'}, "where"),
-        ({"ids": '{"a": 1}'}, "list of texts"),
+        ({"ids": "[1]"}, "list of texts"),
+        ({"ids": '["a"'}, "ids is no JSON"),
     ],
 )
 def test_a_filter_that_is_none_is_refused_before_the_answer_begins(
