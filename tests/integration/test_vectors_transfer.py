@@ -237,13 +237,27 @@ def test_a_filter_is_exported_in_every_format(eve: httpx.Client) -> None:
     assert [line.split(b",")[0] for line in chosen.splitlines()[1:]] == [b"r5", b"r3"]
 
 
+def test_the_records_of_a_filter_lead_to_their_export(eve: httpx.Client) -> None:
+    ended = bring(eve, "leading", as_jsonl(rows_of(60)))
+    page = f"/vectors/{ended['params']['collection']}"
+    filtered = eve.get(page, params={"where": '{"topic": "fish"}', "ids": "r1\nr3\nr4"}).text
+    (link,) = re.findall(r'href="(/vectors/[^"]+/data\?[^"]*)#export"', filtered)
+    shown = eve.get(link.replace("&amp;", "&")).text
+    assert "{&#34;topic&#34;: &#34;fish&#34;}</textarea>" in shown
+    assert "r1\nr3\nr4</textarea>" in shown
+    given = {"format": "jsonl", "where": '{"topic": "fish"}', "ids": "r1\nr3\nr4"}
+    lines = eve.get(f"{page}/export", params=given).text.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["r1", "r3"]
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
         ({"where": "{no"}, "where is no JSON"),
         ({"where": "[]"}, "must be a JSON object"),
         ({"where": '{"n": {"$more": 1}}'}, "where"),
-        ({"ids": '{"a": 1}'}, "list of texts"),
+        ({"ids": "[1]"}, "list of texts"),
+        ({"ids": '["a"'}, "ids is no JSON"),
     ],
 )
 def test_a_filter_that_is_none_is_refused_before_the_answer_begins(

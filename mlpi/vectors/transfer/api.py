@@ -25,7 +25,7 @@ from mlpi.web.render import workspace_of
 
 Where = Annotated[str, Query(description="A filter of metadata as JSON, in Chroma's words.")]
 WhereDocument = Annotated[str, Query(description="A filter of documents as JSON.")]
-Ids = Annotated[str, Query(description="A JSON list of ids.")]
+Ids = Annotated[str, Query(description="A JSON list of ids, or one a line.")]
 
 
 class BegunOut(BaseModel):

@@ -170,8 +170,16 @@ def _add_imports(
 
 def _add_exports(pages: APIRouter, transfers: Transfers, vectors: VectorsService) -> None:
     @pages.get(ONE + "/data")
-    def data(request: Request, collection_id: str) -> Response:
-        return _data_page(request, transfers, vectors, collection_id)
+    def data(
+        request: Request,
+        collection_id: str,
+        where: str = "",
+        where_document: str = "",
+        ids: str = "",
+    ) -> Response:
+        """The tab, with a condition that another page leads here with."""
+        form = {"where": where, "where_document": where_document, "ids": ids}
+        return _data_page(request, transfers, vectors, collection_id, form=form)
 
     @pages.get(ONE + "/export")
     def export(

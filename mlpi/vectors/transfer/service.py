@@ -420,15 +420,19 @@ def _json(text: str, name: str, kind: type) -> Any:
 
 
 def _ids(text: str) -> list[str] | None:
-    if not text.strip():
+    """Ids as a JSON list, or one a line, as the pages of records have them."""
+    text = text.strip()
+    if not text:
         return None
+    if not text.startswith("["):
+        return [line.strip() for line in text.splitlines() if line.strip()]
     try:
         value = json.loads(text)
     except ValueError as error:
         raise Invalid(f"ids is no JSON: {error}.", field="ids") from None
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise Invalid("ids must be a JSON list of texts.", field="ids")
-    return value
+    if not all(isinstance(one, str) for one in value):
+        raise Invalid("ids must be a JSON list of texts, or one a line.", field="ids")
+    return list(value)
 
 
 def _written(pages: Iterator[list[Row]], kind: str) -> Iterator[bytes]:
