@@ -50,7 +50,7 @@ def _walked(db: Connection, view: View, where: Sequence[Any], keys: Sequence[str
 def _pivot(view: View, where: Sequence[Any], keys: Sequence[str]) -> Select[Any]:
     """Groups with their counts, and the figures of each metric beside each other."""
     assert view.group is not None
-    given = [runs.c.run_uuid, runs.c.status]
+    given: list[Any] = [runs.c.run_uuid, runs.c.status]
     if view.group.kind == "attributes":
         given.append(runs.c[view.group.key].label("shared"))
     ordered = select(*given).where(*where).order_by(runs.c.run_uuid)
