@@ -29,6 +29,8 @@ from tests.integration.test_vectors import connect, engines
 from tests.service import Service, running_service, until
 from tests.vector_engine import COLLECTIONS, Gone, Talk, talking
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("VECTOR_KILLS", "5"))
 WRITERS = 3
 SIZE = 24  # numbers in a vector

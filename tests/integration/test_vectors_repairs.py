@@ -23,10 +23,11 @@ import pytest
 from mlpi.vectors.engine import index, life, log
 from mlpi.vectors.engine.index import Damaged
 from mlpi.vectors.engine.keeper import Keeper, KeeperGone
+from mlpi.vectors.engine.repairs import PANICKED
 from mlpi.vectors.host import Engine
 from mlpi.vectors.supervision import EngineEnded
 from tests.service import until
-from tests.vector_engine import COLLECTIONS, Talk, talking
+from tests.vector_engine import COLLECTIONS, Gone, Talk, talking
 
 SIZE = 12  # numbers in a vector
 COUNT = 400
@@ -615,3 +616,30 @@ def test_a_crash_is_blamed_on_what_the_engine_was_busy_with(
 
     assert int(asyncio.run(crash())) == len(LIVE)
     assert life.suspects(filled.folder) == ({filled.collection: 1} if is_blamed else {})
+
+
+def test_a_collection_that_kills_each_engine_does_not_for_ever(filled: Filled) -> None:
+    """A logged row that Chroma cannot read: a task of the bindings panics, whoever asks."""
+    with talking(filled.folder) as talk:
+        other = talk.make("another")
+        add(talk, other, names(0, 10))
+    with contextlib.closing(log.connect(filled.folder)) as db:
+        topic = log.topic_of(filled.collection)
+        db.execute(
+            "INSERT INTO embeddings_queue (operation, topic, id) VALUES (99, ?, 'x')", [topic]
+        )
+    for life_ in range(life.TOLERATED + 1):
+        with talking(filled.folder) as talk:
+            see(talk, other, {one: one for one in names(0, 10)})
+            with contextlib.suppress(Gone):
+                status, _ = talk.ask("GET", f"{COLLECTIONS}/{filled.collection}/count")
+                assert status == 500
+            assert talk.process.wait(60) == PANICKED, life_
+    with talking(filled.folder) as talk:
+        for method, deed in (("GET", "count"), ("POST", "get"), ("POST", "delete")):
+            path = f"{COLLECTIONS}/{filled.collection}/{deed}"
+            status, answer = talk.ask(method, path, {"ids": ["r100"]})
+            assert (status, "died 7 times" in answer["message"]) == (503, True)
+        see(talk, other, {one: one for one in names(0, 10)})
+        talk.done("DELETE", f"{COLLECTIONS}/filled")
+        until(lambda: not asked_health(talk))

@@ -10,7 +10,8 @@ from typing import Any
 from mlpi.vectors.engine.keeper import WrongDimension
 from mlpi.vectors.engine.life import Life
 from mlpi.vectors.engine.opening import Filling
-from mlpi.vectors.engine.repairs import Repairs, is_index_error
+from mlpi.vectors.engine.refusals import Refused
+from mlpi.vectors.engine.repairs import Repairs, is_index_error, require_life
 
 
 class Guard:
@@ -65,11 +66,13 @@ class Guard:
 
         What the first try put into the log is applied first.
         """
+        self._require_trusted(collection)
         self._life.touch(collection)
         with self._writing:
             try:
                 return write()
             except Exception as error:
+                require_life(error)
                 if not is_index_error(error):
                     raise
                 self._repairs.broke(collection, str(error))
@@ -178,6 +181,7 @@ class Guard:
         """A read, by the index if it is whole, else by the log; without by_log, only the index's
         part in it is left out. An error that may come from the index is looked into while nobody
         writes, for a record deleted meanwhile causes it too."""
+        self._require_trusted(collection)
         filling = self._repairs.filling(collection)
         if filling is not None and by_log is not None:
             return by_log(filling)
@@ -185,6 +189,7 @@ class Guard:
         try:
             return ask()
         except Exception as error:
+            require_life(error)
             if not is_index_error(error):
                 raise
         with self._writing:
@@ -192,11 +197,24 @@ class Guard:
                 try:
                     return ask()
                 except Exception as error:
+                    require_life(error)
                     if not is_index_error(error) or is_askers_fault():
                         raise
                     self._repairs.broke(collection, str(error))
         filling = self._repairs.filling(collection)
         return by_log(filling) if filling is not None and by_log is not None else ask()
+
+    def _require_trusted(self, collection: str) -> None:
+        """Raises Refused for a collection that the engine must not touch."""
+        filling = self._repairs.filling(collection)
+        if filling is not None and filling.is_refused:
+            raise Refused(
+                503,
+                "InternalError",
+                f"The vector engine died {filling.deaths} times of the collection {filling.name} "
+                "within a day and leaves it alone until tomorrow. Nothing of it is lost; it can "
+                "be deleted.",
+            )
 
 
 _FIELDS = ("documents", "uris", "metadatas", "embeddings")

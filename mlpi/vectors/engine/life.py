@@ -19,7 +19,8 @@ from mlpi.vectors.engine import index
 
 RUNNING = "mlpi.running"
 SUSPECTS = "mlpi.suspects"
-TRUSTED = 3  # deaths of engines that a collection may cause within a day
+TRUSTED = 3  # deaths of engines within a day, then a collection's index is not asked any more
+TOLERATED = 6  # then nothing of it is
 _IDENTITY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REMEMBERED_S = 86400.0
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mlpi.vectors.engine import index, log
 from mlpi.vectors.engine.index import Damaged
-from mlpi.vectors.engine.life import TRUSTED
+from mlpi.vectors.engine.life import TOLERATED, TRUSTED
 from mlpi.vectors.engine.log import Stored
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,17 @@ class Filling:
     space: str
     cut: int
     detail: str
-    is_given_up: bool = False
+    deaths: int = 0  # of engines, when it is given up
+
+    @property
+    def is_given_up(self) -> bool:
+        """Its index is not made anew: that did not help."""
+        return self.deaths > TRUSTED
+
+    @property
+    def is_refused(self) -> bool:
+        """Nothing of it may be asked of the bindings."""
+        return self.deaths > TOLERATED
 
 
 def opened(
@@ -73,20 +83,18 @@ def opened(
         for orphan in log.folders(db, folder):
             shutil.rmtree(orphan, ignore_errors=True)
         under_way = log.rebuilds(db)
-        given_up = {one for one, deaths in suspects.items() if deaths > TRUSTED}
+        given_up = {one: deaths for one, deaths in suspects.items() if deaths > TRUSTED}
         return [
-            filling(one, *under_way.get(one.collection, (0, "")), one.collection in given_up)
+            _filling(one, *under_way.get(one.collection, (0, "")), given_up.get(one.collection, 0))
             for one in log.stored(db)
             if one.collection in under_way or one.collection in given_up
         ]
 
 
-def filling(one: Stored, cut: int, detail: str, is_given_up: bool = False) -> Filling:
-    return Filling(
-        *(one.collection, one.name, one.database, one.space, cut),
-        "the engine fails at it again and again" if is_given_up else detail,
-        is_given_up,
-    )
+def _filling(one: Stored, cut: int, detail: str, deaths: int) -> Filling:
+    if deaths:
+        detail = f"the engine died {deaths} times of it"
+    return Filling(one.collection, one.name, one.database, one.space, cut, detail, deaths)
 
 
 def _check(

@@ -39,7 +39,20 @@ _INDEX_ERRORS = re.compile(
     re.IGNORECASE,
 )
 
+# A panic in one of their tasks is not passed on: the task is gone, and nobody can write any more.
+_DEATHS = re.compile(r"Error sending (backfill request|message|purge log msg) to compactor")
+
 Answered = TypeVar("Answered")
+
+
+class Panicked(BaseException):
+    """The bindings are of no use any more, and neither is this process."""
+
+
+def require_life(error: BaseException) -> None:
+    """Raises Panicked when an exception of the bindings says that a part of them is dead."""
+    if _DEATHS.search(str(error)):
+        raise Panicked(str(error)) from error
 
 
 def is_index_error(error: BaseException) -> bool:
@@ -178,10 +191,14 @@ class Repairs:
                 return
             records, lacking = self._keeper.lacking(one.collection, one.cut, FED_AT_ONCE)
             if records:
-                self._bindings.upsert(
-                    *(one.collection, list(records), list(records.values()), None, None, None),
-                    *(TENANT, one.database),
-                )
+                try:
+                    self._bindings.upsert(
+                        *(one.collection, list(records), list(records.values()), None, None, None),
+                        *(TENANT, one.database),
+                    )
+                except Exception as error:
+                    require_life(error)
+                    raise
             else:
                 self._keeper.end_rebuild(one.collection)
                 del self._fillings[one.collection]
