@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from mlpi.vectors.engine import index, life, log
+from mlpi.vectors.engine import comparison, index, life, log, renewal
 from mlpi.vectors.engine.index import Damaged
 from mlpi.vectors.engine.keeper import Keeper, KeeperGone
 from mlpi.vectors.engine.repairs import PANICKED
@@ -71,7 +71,7 @@ class Filled:
 
     def check(self) -> None:
         with contextlib.closing(log.connect(self.folder)) as db:
-            log.check(db, self.folder, self.stored())
+            comparison.check(db, self.folder, self.stored())
 
     def copy(self, to: Path) -> Filled:
         shutil.copytree(self.folder, to)
@@ -348,6 +348,28 @@ def test_a_rebuild_that_is_killed_goes_on(filled: Filled) -> None:
     filled.check()
 
 
+def test_a_filled_index_that_was_not_saved_yet_is_sound(tmp_path: Path) -> None:
+    live = {one: one for one in names(0, 30)}
+    talk = Talk(tmp_path)
+    collection = talk.make("filled", threshold=20)
+    add(talk, collection, names(0, 30))
+    talk.records(collection, "delete", {"ids": ["r29"]})
+    del live["r29"]
+    talk.kill()
+    filled = Filled(tmp_path, collection)
+    (filled.place / index.LABELS).unlink()
+    with contextlib.closing(log.connect(tmp_path)) as db:
+        settings = "replace(schema_str, '\"sync_threshold\":20', '\"sync_threshold\":1000')"
+        db.execute(f"UPDATE collections SET schema_str = {settings}")
+    for states in ({"rebuilding"}, set()):
+        talk = Talk(tmp_path)
+        see(talk, collection, live)
+        talk.wait_whole()
+        assert talk.states == states
+        talk.kill()
+        filled.check()
+
+
 def asked_health(talk: Talk) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = talk.done("HEALTH", "/mlpi/health")["collections"]
     return found
@@ -365,11 +387,11 @@ def test_a_kill_between_any_two_steps_of_a_replacement_loses_nothing(
         raise Killed
 
     shorten(filled.place / index.LEVEL0)
-    for where in ("_transaction", "shutil.rmtree"):
+    for where in ("transaction", "shutil.rmtree"):
         with contextlib.closing(log.connect(filled.folder)) as db, monkeypatch.context() as patch:
-            patch.setattr(f"mlpi.vectors.engine.log.{where}", die)
+            patch.setattr(f"mlpi.vectors.engine.renewal.{where}", die)
             with pytest.raises(Killed):
-                log.replace(db, filled.folder, filled.stored(), "a test")
+                renewal.replace(db, filled.folder, filled.stored(), "a test")
     with talking(filled.folder) as talk:
         see(talk, filled.collection)
         talk.wait_whole()

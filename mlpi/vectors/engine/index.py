@@ -21,7 +21,7 @@ from typing import Any
 HEADER, LEVEL0, LENGTHS, LINKS = "header.bin", "data_level0.bin", "length.bin", "link_lists.bin"
 LABELS = "index_metadata.pickle"
 FILES = (HEADER, LEVEL0, LENGTHS, LINKS, LABELS)
-_HEADER = struct.Struct("<iQQQQQQiIQQQdQ")
+HEADER_FIELDS = struct.Struct("<iQQQQQQiIQQQdQ")
 _COUNT = struct.Struct("<I")
 _VERSION = 1
 _MOST_LEVELS = 64
@@ -82,11 +82,11 @@ def check_sizes(folder: Path, dimension: int) -> Header:
 
 def _header(folder: Path, dimension: int) -> Header:
     with (folder / HEADER).open("rb") as file:
-        raw = file.read(_HEADER.size + 1)  # it may be huge
-    if len(raw) != _HEADER.size:
-        raise Damaged(f"{HEADER} does not have its {_HEADER.size} bytes")
+        raw = file.read(HEADER_FIELDS.size + 1)  # it may be huge
+    if len(raw) != HEADER_FIELDS.size:
+        raise Damaged(f"{HEADER} does not have its {HEADER_FIELDS.size} bytes")
     version, offset, most, count, element, label_at, vector_at, top, entry, links, links0, m, *_ = (
-        _HEADER.unpack(raw)
+        HEADER_FIELDS.unpack(raw)
     )
     fits = (
         version == _VERSION

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpi.vectors import frames
-from mlpi.vectors.engine import log
+from mlpi.vectors.engine import log, renewal
 from mlpi.vectors.engine.log import Vectors
 from mlpi.vectors.frames import Frame
 
@@ -227,7 +227,7 @@ class _Work:
 
     def replace(self, collection: str, detail: str) -> dict[str, Any]:
         for one in log.stored(self._db, collection):
-            log.replace(self._db, self._folder, one, detail)
+            renewal.replace(self._db, self._folder, one, detail)
             self._pending.pop(collection, None)
             cut, detail = log.rebuilds(self._db)[collection]
             return {

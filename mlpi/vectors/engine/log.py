@@ -6,17 +6,6 @@ saved in place and never synced (see index.py): after a kill at the wrong moment
 the next half minute, the only copy of acknowledged vectors is a broken file. So the log is told to
 forget nothing. That costs the disk each vector twice, and buys that any index can be thrown away.
 
-An index that is broken is replaced in one transaction: the collection gets a new vector segment,
-whose index holds one record and is said to have seen the log up to now, the cut. From then on
-Chroma works on as ever, with ids, metadata, filters, counts and new writes, and every record that
-was made before the cut is written once more, in slices, between other writes. Nothing else says how
-far this went: a record made (or overwritten) after the cut is in the index, any other is not. So it
-can be killed at any moment, and goes on where it was.
-
-Two other ways were weighed. An alias (a fresh collection, and a table that says under which id
-clients see it) would have to translate ids in every answer, copy metadata and documents too, and
-hold back writes or apply them twice. Moving logged rows aside rewrites the whole log at once.
-
 Everything here opens chroma.sqlite3 with Python's sqlite3: before the bindings do, or in another
 process than theirs, never beside them, for the first to close it would drop the locks of both.
 """
@@ -25,32 +14,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
-import pickle
-import shutil
 import sqlite3
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from mlpi.vectors.engine import index
-from mlpi.vectors.engine.index import Damaged
 from mlpi.vectors.names import FILE
 
 _FORGET_NOTHING = {
     "automatically_purge": False,
     "_type": "EmbeddingsQueueConfigurationInternal",
 }
-_ADD, _UPDATE, _UPSERT, _DELETE = range(4)
-_SLICE = 500  # rows changed at once
+ADD, UPDATE, UPSERT, DELETE = range(4)  # operations, as Chroma numbers them
+SLICE = 500  # rows changed at once
 _MOST_VARIABLES = 500
 _BUSY_S = 60.0
 _SPARE = 1000  # useless rows that are not worth the work
-_HEADER = struct.Struct("<iQQQQQQiIQQQdQ")
-_FIRST = 100  # elements that Chroma's own first file has room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +83,7 @@ def keep_all(db: sqlite3.Connection) -> bool:
     """
     row = db.execute("SELECT config_json_str FROM embeddings_queue_config").fetchone()
     did_forget = row is None or json.loads(row[0])["automatically_purge"]
-    with _transaction(db):
+    with transaction(db):
         db.execute("CREATE INDEX IF NOT EXISTS mlpi_topics ON embeddings_queue (topic)")
         db.execute("CREATE TABLE IF NOT EXISTS mlpi_rebuilds (collection PRIMARY KEY, cut, detail)")
         if did_forget:
@@ -192,13 +173,13 @@ class Vectors:
         )
         for row, deed, one, has_vector in rows:
             self._seen = row
-            if deed == _DELETE:
+            if deed == DELETE:
                 for each in (self.made, self.held, self.strays):
                     each.pop(one, None)
-            elif deed == _UPSERT or (deed == _ADD and one not in self.made):
+            elif deed == UPSERT or (deed == ADD and one not in self.made):
                 if has_vector:
                     self.made[one] = self.held[one] = row
-            elif deed == _UPDATE and has_vector:
+            elif deed == UPDATE and has_vector:
                 if one in self.made:
                     self.held[one] = row
                 else:
@@ -219,195 +200,6 @@ def raw_vectors(db: sqlite3.Connection, rows: Sequence[int]) -> Iterator[tuple[i
             f"SELECT seq_id, vector FROM embeddings_queue WHERE seq_id IN ({marks})",  # noqa: S608
             part,
         )
-
-
-def check(db: sqlite3.Connection, folder: Path, one: Stored, cut: int = 0) -> None:
-    """Read a whole index and compare it with the log.
-
-    cut: of an index that is being filled. Raises Damaged.
-    """
-    if one.dimension is None:
-        return
-    place = folder / one.segment
-    if not index.is_written(place):
-        if one.indexed:
-            raise Damaged("the index is gone")
-        return
-    content = index.Content(place, one.dimension)
-    content.check()
-    log = Vectors(one.topic, one.indexed)
-    log.follow(db)
-    there = set(content.ids.values())
-    lacks = sum(1 for each, made in log.made.items() if made > cut and each not in there)
-    if lacks:
-        raise Damaged(f"the index lacks {lacks} records")
-    later = {
-        each
-        for (each,) in db.execute(
-            "SELECT DISTINCT id FROM embeddings_queue WHERE topic = ? AND seq_id > ?",
-            [one.topic, one.indexed],
-        )
-    }
-    if deleted := [each for each in _deleted(db, one) if each in there and each not in later]:
-        raise Damaged(f"the index holds {len(deleted)} deleted records")
-    _compare(db, content, log, later, is_unit=one.space == "cosine")
-
-
-def _deleted(db: sqlite3.Connection, one: Stored) -> list[str]:
-    """Records whose last row up to the index's is their end."""
-    return [
-        each
-        for each, deed, _ in db.execute(
-            "SELECT id, operation, max(seq_id) FROM embeddings_queue "
-            "WHERE topic = ? AND seq_id <= ? GROUP BY id",
-            [one.topic, one.indexed],
-        )
-        if deed == _DELETE
-    ]
-
-
-def _compare(
-    db: sqlite3.Connection, content: index.Content, log: Vectors, later: set[str], *, is_unit: bool
-) -> None:
-    import numpy as np  # noqa: PLC0415
-
-    for ids, found in content.vectors():
-        wanted = log.of(db, [one for one in ids if one not in later])
-        kept = [n for n, one in enumerate(ids) if one in wanted]
-        if not kept:
-            continue
-        raw = b"".join(wanted[ids[n]] for n in kept)
-        rows = np.frombuffer(raw, dtype="<f4").reshape(len(kept), -1)
-        if is_unit:
-            rows = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-30)
-            same = np.allclose(rows, found[kept], rtol=0, atol=1e-3)
-        else:
-            same = np.array_equal(rows, found[kept])
-        if not same:
-            raise Damaged("the index holds other vectors than were written")
-
-
-def rescue(db: sqlite3.Connection, folder: Path, one: Stored) -> int:
-    """Bring vectors that are in the index only into the log; the number of records without any.
-
-    They are there where Chroma was once allowed to forget. Each goes to the row of its record's
-    last write, which Chroma has applied long ago and will not look at again.
-    """
-    log = Vectors(one.topic)
-    log.follow(db)
-    missing = {
-        each: row if isinstance(row, int) else int.from_bytes(row, "big")
-        for each, row in db.execute(
-            "SELECT embedding_id, seq_id FROM embeddings WHERE segment_id = ?", [one.records]
-        )
-        if each not in log.held
-    }
-    if not missing or one.dimension is None:
-        return len(missing)
-    strays = {log.strays[each]: each for each in missing if each in log.strays}
-    found = {strays[row]: raw for row, raw in raw_vectors(db, sorted(strays))}
-    for each, raw in _readable(folder / one.segment, one):
-        if each in missing:
-            found.setdefault(each, raw)
-    kept = 0
-    for start in range(0, len(found), _SLICE):
-        with _transaction(db):
-            for each in list(found)[start : start + _SLICE]:
-                kept += db.execute(
-                    "INSERT INTO embeddings_queue "
-                    "(seq_id, operation, topic, id, vector, encoding) "
-                    "VALUES (?, ?, ?, ?, ?, 'FLOAT32') ON CONFLICT (seq_id) DO UPDATE "
-                    "SET operation = excluded.operation, vector = excluded.vector, "
-                    "encoding = excluded.encoding WHERE id = excluded.id",
-                    [missing[each], _UPSERT, one.topic, each, found[each]],
-                ).rowcount
-    return len(missing) - kept
-
-
-def _readable(place: Path, one: Stored) -> Iterator[tuple[str, bytes]]:
-    """What vectors can still be read from an index, as they were written."""
-    import numpy as np  # noqa: PLC0415
-
-    assert one.dimension is not None
-    try:
-        content = index.Content(place, one.dimension, is_lenient=True)
-        lengths = content.lengths() if one.space == "cosine" else {}
-        for ids, rows in content.vectors():
-            for each, row in zip(ids, rows, strict=True):
-                if each in lengths:
-                    row = (row * np.float32(lengths[each])).astype(np.float32)  # noqa: PLW2901
-                if math.isfinite(float(row.sum())) and row.any():
-                    yield each, row.tobytes()
-    except (Damaged, OSError):
-        return
-
-
-def replace(db: sqlite3.Connection, folder: Path, one: Stored, detail: str) -> int:
-    """Give a collection a new index of one record, to be filled; the number of lost vectors.
-
-    Searching, reading and writing work at once; what the index lacks is found by others.
-    """
-    lost = rescue(db, folder, one)
-    log = Vectors(one.topic, one.applied)
-    log.follow(db)
-    fresh = str(uuid4())
-    if log.held:
-        first = next(iter(log.held))
-        _seed(folder / fresh, one, first, log.of(db, [first])[first])
-    if lost:
-        detail = f"{detail}; {lost} vectors are lost"
-    with _transaction(db):
-        db.execute("UPDATE segments SET id = ? WHERE id = ?", [fresh, one.segment])
-        db.execute(
-            "UPDATE segment_metadata SET segment_id = ? WHERE segment_id = ?", [fresh, one.segment]
-        )
-        db.execute("DELETE FROM max_seq_id WHERE segment_id = ?", [one.segment])
-        if log.held:
-            db.execute("INSERT INTO max_seq_id VALUES (?, ?)", [fresh, one.applied])
-        db.execute(
-            "INSERT OR REPLACE INTO mlpi_rebuilds VALUES (?, ?, ?)",
-            [one.collection, one.applied, detail],
-        )
-    shutil.rmtree(folder / one.segment, ignore_errors=True)
-    return lost
-
-
-def _seed(place: Path, one: Stored, record: str, raw: bytes) -> None:
-    """Files of an index that holds one record, as Chroma's own library writes them."""
-    import numpy as np  # noqa: PLC0415
-
-    assert one.dimension is not None
-    links0 = 2 * one.neighbours
-    vector_at = 4 + 4 * links0
-    label_at = vector_at + 4 * one.dimension
-    element = label_at + 8
-    row = np.frombuffer(raw, dtype="<f4")
-    length = float(np.linalg.norm(row))
-    if one.space == "cosine":
-        row = (row / np.float32(length + 1e-30)).astype("<f4")
-    header = _HEADER.pack(
-        *(1, 0, _FIRST, 1, element, label_at, vector_at, 0, 0),
-        *(one.neighbours, links0, one.neighbours, 1 / math.log(one.neighbours), one.construction),
-    )
-    level0 = bytes(vector_at) + row.tobytes() + struct.pack("<Q", 1)
-    labels = {
-        "dimensionality": None,
-        "total_elements_added": 1,
-        "max_seq_id": None,
-        "id_to_label": {record: 1},
-        "label_to_id": {1: record},
-        "id_to_seq_id": {},
-    }
-    place.mkdir(mode=0o700)
-    for name, content in (
-        (index.HEADER, header),
-        (index.LEVEL0, level0.ljust(_FIRST * element, b"\0")),
-        (index.LENGTHS, struct.pack("<f", length).ljust(4 * _FIRST, b"\0")),
-        (index.LINKS, bytes(4)),
-        (index.LABELS, pickle.dumps(labels, protocol=2)),
-    ):
-        (place / name).write_bytes(content)
-    index.keep(place)
 
 
 def rebuilds(db: sqlite3.Connection) -> dict[str, tuple[int, str]]:
@@ -445,20 +237,20 @@ def shrink(db: sqlite3.Connection, one: Stored) -> Iterator[bool]:
     ]
     # The row of a vector becomes what makes its record, before what made it goes.
     makers = [row for each, row in log.held.items() if log.made[each] != row]
-    for start in range(0, len(makers), _SLICE):
+    for start in range(0, len(makers), SLICE):
         yield True
-        with _transaction(db):
+        with transaction(db):
             db.executemany(
                 "UPDATE embeddings_queue SET operation = ? WHERE seq_id = ? AND topic = ?",
-                [(_UPSERT, row, one.topic) for row in makers[start : start + _SLICE]],
+                [(UPSERT, row, one.topic) for row in makers[start : start + SLICE]],
             )
-    for start in range(0, len(rows), _SLICE):
+    for start in range(0, len(rows), SLICE):
         yield True
-        with _transaction(db):
+        with transaction(db):
             # The number of a row may be another collection's once this one is deleted.
             db.executemany(
                 "DELETE FROM embeddings_queue WHERE seq_id = ? AND topic = ?",
-                [(row, one.topic) for row in rows[start : start + _SLICE]],
+                [(row, one.topic) for row in rows[start : start + SLICE]],
             )
 
 
@@ -501,7 +293,8 @@ def _is_uuid(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Writes that are seen, and safe, together."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpi.vectors.engine import index, log
+from mlpi.vectors.engine import comparison, index, log, renewal
 from mlpi.vectors.engine.index import Damaged
 from mlpi.vectors.engine.life import TOLERATED, TRUSTED
 from mlpi.vectors.engine.log import Stored
@@ -74,9 +74,9 @@ def opened(
                 if _TRUSTED_ONCE < deaths <= TRUSTED:
                     raise Damaged("the engine failed at it again and again")
                 if did_forget and one.indexed:
-                    log.rescue(db, folder, one)
+                    renewal.rescue(db, folder, one)
             except Damaged as damage:
-                lost = log.replace(db, folder, one, str(damage))
+                lost = renewal.replace(db, folder, one, str(damage))
                 logger.warning(
                     "%s: %s; its index is made anew, %d vectors are lost", one.name, damage, lost
                 )
@@ -104,7 +104,7 @@ def _check(
         return
     place = folder / one.segment
     if is_doubtful:
-        log.check(db, folder, one, cut)
+        comparison.check(db, folder, one, cut)
         if place.exists():
             index.keep(place)
     elif index.is_written(place):
