@@ -40,7 +40,10 @@ _INDEX_ERRORS = re.compile(
 )
 
 # A panic in one of their tasks is not passed on: the task is gone, and nobody can write any more.
-_DEATHS = re.compile(r"Error sending (backfill request|message|purge log msg) to compactor")
+_DEATHS = re.compile(
+    "to compactor: Failed to (send request|receive response)"
+    "|Error sending (message|purge log msg) to compactor"
+)
 
 Answered = TypeVar("Answered")
 
