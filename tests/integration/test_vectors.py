@@ -129,6 +129,7 @@ def test_the_async_client_works(service: Service) -> None:
             headers={"Authorization": f"Bearer {service.token('ana', 'lab')}"},
             settings=quiet(),
         )
+        assert await client.heartbeat() > 0
         made = await client.create_collection("asynchronous", embedding_function=None)
         await asyncio.gather(
             *(made.add(ids=[str(n)], embeddings=[[float(n), 1.0]]) for n in range(20))

@@ -157,3 +157,25 @@ def test_a_user_of_both_reaches_only_the_tokens(service: Service, held: dict[str
                 assert [answer.status_code for answer in answers] == [404, 404]
     finally:
         service.mlpi("member", "remove", "other", "vic")
+
+
+def test_lists_in_metadata_go_with_their_collection(service: Service) -> None:
+    """Chroma's bindings leave them, for whichever record gets the number of theirs."""
+    listed = {"ids": ["a"], "embeddings": [[1.0, 2.0]], "metadatas": [{"tags": [SECRET, "x"]}]}
+    plain = {"ids": ["b"], "embeddings": [[1.0, 2.0]], "metadatas": [{"n": 1}]}
+    with (
+        service.client(service.token("ana", "lab")) as lab,
+        service.client(service.token("otto", "other")) as other,
+    ):
+        path = f"{TENANT}/lab/collections"
+        made = lab.post(path, json={"name": "wall-lists"}).json()
+        assert lab.post(f"{path}/{made['id']}/add", json=listed).status_code == 201
+        assert lab.delete(f"{path}/wall-lists").status_code == 200
+        path = f"{TENANT}/other/collections"
+        made = other.post(path, json={"name": "wall-lists"}).json()
+        try:
+            assert other.post(f"{path}/{made['id']}/add", json=plain).status_code == 201
+            found = other.post(f"{path}/{made['id']}/get", json={}).json()
+            assert found["metadatas"] == [{"n": 1}]
+        finally:
+            other.delete(f"{path}/wall-lists")

@@ -12,7 +12,7 @@ from mlpi.app import create_app
 from mlpi.auth.middleware import Door
 from mlpi.auth.roles import Role
 from mlpi.auth.table import TABLE
-from mlpi.auth.table.match import Need, RouteTable, Row, rows
+from mlpi.auth.table.match import REMEMBERED_LENGTH, Need, RouteTable, Row, rows
 from mlpi.house import House
 from mlpi.settings import Settings
 from tests.facts import mlflow_facts
@@ -144,3 +144,13 @@ def test_a_segment_is_one_segment_and_a_path_is_any() -> None:
     found = table.find("GET", "/f/x/y")
     assert found is not None
     assert found.params == {"p": "x/y"}
+
+
+def test_an_address_is_found_again_and_a_long_one_too() -> None:
+    table = RouteTable([Row("GET", "/a/{b}", Role.VIEWER, "own")])
+    for name in ("x", "y", "z" * REMEMBERED_LENGTH):
+        for _ in range(2):
+            found = table.find("GET", f"/a/{name}")
+            assert found is not None
+            assert found.params == {"b": name}
+            assert table.find("POST", f"/a/{name}") is None

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from mlpi.vectors import frames
 from mlpi.vectors.engine.answers import Answer
-from mlpi.vectors.engine.api import Api, Asked
+from mlpi.vectors.engine.api import Api
+from mlpi.vectors.engine.asked import Asked
 from mlpi.vectors.engine.chroma import Chroma
 from mlpi.vectors.engine.keeper import leave_signals
 from mlpi.vectors.engine.life import collections_in, suspect

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
-from urllib.parse import parse_qs
 from uuid import UUID
 
 import orjson
 
 from mlpi.vectors.engine import answers, payloads
 from mlpi.vectors.engine.answers import Answer
+from mlpi.vectors.engine.asked import Asked
 from mlpi.vectors.engine.chroma import Chroma
 from mlpi.vectors.engine.payloads import Vectors
 from mlpi.vectors.engine.refusals import (
@@ -27,11 +26,7 @@ from mlpi.vectors.engine.refusals import (
 )
 from mlpi.vectors.names import TENANT, shown
 
-READS = frozenset({"GET", "HEALTH"})
-READING = frozenset({"get", "query", "search"})  # by POST, but they change nothing
 SLICE = 500  # records; longer writes let reads in between
-_U32 = 2**32 - 1
-_READ_LEVELS = ("index_and_wal", "index_only", "index_and_bounded_wal")
 _NO_FUNCTIONS = (
     "Tonic error: code: 'Operation is not implemented or not supported', message: \"{}\""
 )
@@ -41,28 +36,6 @@ _MISSHAPEN = re.compile(
     r"(unknown|missing|duplicate) (field|variant)|invalid (type|value|length)|data did not match"
 )
 _NO_MAKING = "Tenants and databases are mlpi's workspaces; an admin makes them under Settings."
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request. database is its name as the client wrote it, workspace what that means."""
-
-    method: str
-    path: str  # below /api/v2, decoded
-    query: str
-    content_type: str
-    body: bytes
-    workspace: str
-    database: str = ""
-    workspaces: Sequence[str] = ()  # of the user; when databases are listed
-
-    @property
-    def segments(self) -> list[str]:
-        return self.path.strip("/").split("/")
-
-    @property
-    def is_read(self) -> bool:
-        return self.method in READS or self.segments[-1] in READING
 
 
 class Api:
@@ -109,7 +82,7 @@ class Api:
         match asked.method, rest:
             case "GET", []:
                 found = [self._database(one, shown(one)) for one in asked.workspaces]
-                limit, offset = _page(asked)
+                limit, offset = asked.page()
                 return answers.done(found[offset or 0 :][:limit])
             case "GET", [_]:
                 return answers.done(self._database(asked.workspace, asked.database))
@@ -168,7 +141,7 @@ class Api:
         return {"id": str(found.id), "name": name, "tenant": TENANT}
 
     def _list(self, asked: Asked) -> Answer:
-        limit, offset = _page(asked)
+        limit, offset = asked.page()
         database = self._chroma.database(asked.workspace)
         found = self._db.list_collections(limit, offset, TENANT, database)
         return answers.done([answers.collection(one, asked.database, TENANT) for one in found])
@@ -254,8 +227,8 @@ class Api:
             payloads.optional_texts(body, "uris"),
         ]
         self._require(asked, identity)
-        _check_lengths(ids, columns)
-        _check_dimensions(vectors)
+        payloads.check_lengths(ids, columns)
+        payloads.check_dimensions(vectors)
         database = self._chroma.database(asked.workspace)
         call = getattr(self._db, deed)
         for start in range(0, max(len(ids), 1), SLICE):
@@ -319,13 +292,7 @@ class Api:
         return answers.done({"deleted": deleted})
 
     def _count(self, asked: Asked, identity: str) -> Answer:
-        level = parse_qs(asked.query).get("read_level", [_READ_LEVELS[0]])[0]
-        if level not in _READ_LEVELS:
-            known = ", ".join(f"`{one}`" for one in _READ_LEVELS)
-            raise invalid(
-                "Failed to deserialize query string: read_level: "
-                f"unknown variant `{level}`, expected one of {known}"
-            )
+        asked.check_read_level()
         self._require(asked, identity)
         database = self._chroma.database(asked.workspace)
         return answers.done(self._db.count(identity, TENANT, database))
@@ -415,46 +382,6 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def _page(asked: Asked) -> tuple[int | None, int | None]:
-    """Limit and offset of a list. Raises Refused."""
-    query = parse_qs(asked.query, keep_blank_values=True)
-    return _whole(query, "limit"), _whole(query, "offset")
-
-
-def _whole(query: Mapping[str, list[str]], name: str) -> int | None:
-    if name not in query:
-        return None
-    value = query[name][0]
-    if not value:
-        complaint = "cannot parse integer from empty string"
-    elif not re.fullmatch(r"\d+", value, re.ASCII):
-        complaint = "invalid digit found in string"
-    elif len(value) > 10 or int(value) > _U32:
-        complaint = "number too large to fit in target type"
-    else:
-        return int(value)
-    raise invalid(f"Failed to deserialize query string: {name}: {complaint}")
-
-
 def _as_json(body: payloads.Body, field: str) -> str | None:
     value = body.get(field)
     return None if value is None else orjson.dumps(value).decode()
-
-
-def _check_lengths(ids: list[str], columns: list[Any]) -> None:
-    if any(column is not None and len(column) != len(ids) for column in columns):
-        raise invalid("Inconsistent number of IDs, embeddings, documents, URIs and metadatas")
-    if "" in ids:
-        raise invalid("Empty ID, ID must have at least one character")
-
-
-def _check_dimensions(vectors: Vectors | None) -> None:
-    lengths = set(_lengths(vectors or ()))
-    if 0 in lengths:
-        raise invalid("Validation error: embeddings: Each embedding must have at least 1 dimension")
-    if len(lengths) > 1:
-        raise invalid("Inconsistent dimensions in provided embeddings")
-
-
-def _lengths(vectors: Vectors) -> Iterator[int]:
-    return (len(row) for row in vectors if row is not None)

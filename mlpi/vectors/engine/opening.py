@@ -1,10 +1,11 @@
 """What is done to the folder before the bindings open it.
 
-At every start: the switch to WAL, the log that forgets nothing, the sizes of all index files, and
-the folders that belong to no collection. After an end that was not orderly, also a whole look at
-every index that the last engine touched (life.py). A query of every collection would load every
-index into memory, minutes for thousands of them, and would find less than the look at the files:
-a query follows a few links, the look follows all, and compares each vector with what was written.
+At every start: the switch to WAL, lists that go with their records (lists.py), the log that
+forgets nothing, the sizes of all index files, and the folders that belong to no collection. After
+an end that was not orderly, also a whole look at every index that the last engine touched
+(life.py). A query of every collection would load every index into memory, minutes for thousands of
+them, and would find less than the look at the files: a query follows a few links, the look follows
+all, and compares each vector with what was written.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlpi.vectors.engine import comparison, index, log, renewal
+from mlpi.vectors.engine import comparison, index, lists, log, renewal
 from mlpi.vectors.engine.index import Damaged
 from mlpi.vectors.engine.life import TOLERATED, TRUSTED
 from mlpi.vectors.engine.log import Stored
@@ -61,6 +62,7 @@ def opened(
     """Make the folder ready. say is told what is looked at, for that may take a while."""
     _make(folder)
     with contextlib.closing(log.connect(folder)) as db:
+        lists.bind_to_records(db)
         did_forget = log.keep_all(db)
         under_way = log.rebuilds(db)
         found = log.stored(db)

@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -180,6 +180,27 @@ def _decoded(encoded: str, index: int) -> Sequence[float]:
         named = "NaN" if math.isnan(worst) else "inf" if worst > 0 else "-inf"
         raise invalid(f"Non-finite float value at embedding index {index}: {named}")
     return row
+
+
+def check_lengths(ids: list[str], columns: list[Any]) -> None:
+    """See that every column that is there has a value for each id. Raises Refused."""
+    if any(column is not None and len(column) != len(ids) for column in columns):
+        raise invalid("Inconsistent number of IDs, embeddings, documents, URIs and metadatas")
+    if "" in ids:
+        raise invalid("Empty ID, ID must have at least one character")
+
+
+def check_dimensions(vectors: Vectors | None) -> None:
+    """See that vectors are of one dimension. Raises Refused."""
+    lengths = set(_lengths(vectors or ()))
+    if 0 in lengths:
+        raise invalid("Validation error: embeddings: Each embedding must have at least 1 dimension")
+    if len(lengths) > 1:
+        raise invalid("Inconsistent dimensions in provided embeddings")
+
+
+def _lengths(vectors: Vectors) -> Iterator[int]:
+    return (len(row) for row in vectors if row is not None)
 
 
 def query_embeddings(body: Body) -> Vectors:

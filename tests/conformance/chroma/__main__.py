@@ -8,6 +8,7 @@ See tests/conformance/README.md.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
@@ -49,20 +50,22 @@ def main() -> int:
     results.mkdir(parents=True, exist_ok=True)
     files = {peer: results / f"{peer}.jsonl" for peer in ("stock", "mlpi")}
     asked = files if options.peer == "both" else {options.peer: files[options.peer]}
-    runs = [
-        upstream.start(
-            peer,
-            options.tests or TESTS,
-            outcomes,
-            examples=options.examples,
-            processes=options.n,
-            words=options.k,
-        )
-        for peer, outcomes in asked.items()
-    ]
     print(f"outcomes and logs: {results}", flush=True)  # noqa: T201
-    for run in runs:
-        run.wait()
+    with contextlib.ExitStack() as runs:
+        for run in [
+            runs.enter_context(
+                upstream.running(
+                    peer,
+                    options.tests or TESTS,
+                    outcomes,
+                    examples=options.examples,
+                    processes=options.n,
+                    words=options.k,
+                )
+            )
+            for peer, outcomes in asked.items()
+        ]:
+            run.wait()
     if missing := [str(file) for file in files.values() if not file.exists()]:
         print(f"No outcome in {', '.join(missing)}")  # noqa: T201
         return 1

@@ -71,7 +71,7 @@ def _without_a_download() -> None:
         dice = [random.Random(text) for text in input]
         return [np.array([one.gauss() for _ in range(384)], np.float32) for one in dice]
 
-    ONNXMiniLM_L6_V2.__call__ = embed  # type: ignore[method-assign]
+    ONNXMiniLM_L6_V2.__call__ = embed  # type: ignore[method-assign,assignment]
 
 
 def pytest_configure(config: pytest.Config) -> None:

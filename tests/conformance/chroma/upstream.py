@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.service import clean_environment
@@ -25,7 +27,8 @@ def package() -> Path:
     return Path(spec.origin).parent
 
 
-def start(
+@contextlib.contextmanager
+def running(
     peer: str,
     tests: Sequence[str],
     outcomes: Path,
@@ -33,11 +36,11 @@ def start(
     examples: int = 0,
     processes: int = 0,
     words: str = "",
-) -> subprocess.Popen[bytes]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """A pytest over tests of the wheel, named from its folder; outcomes become lines of JSON.
 
     examples: of each property, where upstream's own count is too long to wait for.
-    What pytest prints goes to a file beside the outcomes.
+    What pytest prints goes to a file beside the outcomes. It is interrupted at the end.
     """
     outcomes.unlink(missing_ok=True)
     work = outcomes.parent / f"{outcomes.stem}-work"  # hypothesis leaves files where it runs
@@ -64,6 +67,12 @@ def start(
         }
     )
     with outcomes.with_suffix(".log").open("w") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)  # so that it stops its server
+            process.wait()
