@@ -26,6 +26,7 @@ class Collection:
     last_write_at: datetime | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)  # of its index, in Chroma's words
+    sequence: int | None = None  # another after each write; None before the first
 
 
 @dataclass(frozen=True, slots=True)

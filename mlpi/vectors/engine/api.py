@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from mlpi.vectors.engine import answers, payloads
+from mlpi.vectors.engine import answers, own, payloads
 from mlpi.vectors.engine.answers import Answer
 from mlpi.vectors.engine.chroma import Chroma
 from mlpi.vectors.engine.payloads import Vectors
@@ -62,7 +62,7 @@ class Asked:
 
     @property
     def is_read(self) -> bool:
-        return self.method in READS or self.segments[-1] in READING
+        return self.method in READS or self.segments[-1] in READING or self.segments[0] == "mlpi"
 
 
 class Api:
@@ -89,6 +89,8 @@ class Api:
         match asked.method, asked.segments:
             case "HEALTH", ["mlpi", "health"]:  # of the house; no client can ask so
                 return answers.done(self._chroma.repairs.health())
+            case "POST", ["mlpi", *_]:
+                return own.answer(self._chroma, asked)
             case "POST", ["reset"]:
                 return self._reset(asked)
             case "GET", ["heartbeat"]:
