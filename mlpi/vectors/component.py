@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import Sequence
 
 import anyio.to_thread
@@ -20,14 +22,20 @@ from mlpi.vectors.browse.service import Browse
 from mlpi.vectors.embedders.embedding import Embedding
 from mlpi.vectors.embedders.service import Embedders
 from mlpi.vectors.host import Engine
+from mlpi.vectors.maps.files import MapFiles
+from mlpi.vectors.maps.service import LAYOUT, Maps
+from mlpi.vectors.pairs.service import PAIRS, Pairs
 from mlpi.vectors.relay import Relay
 from mlpi.vectors.routes import router
+from mlpi.vectors.sampling import Samples
 from mlpi.vectors.service import VectorsService
 from mlpi.vectors.store import CollectionStore
 from mlpi.vectors.transfer import api, page_routes
 from mlpi.vectors.transfer.service import Transfers
 
 SWEEP_S = 3600.0
+
+log = logging.getLogger(__name__)
 
 
 class Vectors:
@@ -48,12 +56,15 @@ class Vectors:
         self.browse = Browse(self.service, ChosenEmbedder(self.embedders, self.embedding))
         self._uploads = Uploads(house.settings.home / "uploads")
         self.transfers = Transfers(self.service, room.jobs, house.audit, house.settings.home)
-        for kind in self.transfers.kinds:
+        self._map_files = MapFiles(house.settings.home)
+        maps = Maps(self.service, Samples(folder), self._map_files, room.jobs)
+        pairs = Pairs(self.service, self._map_files, room.jobs, house.db, house.audit)
+        for kind in (*self.transfers.kinds, LAYOUT, PAIRS):
             room.kinds.add(kind)
         self._sweeping: asyncio.Task[None] | None = None
         self.routers: Sequence[APIRouter] = (
             page_routes.router(self.transfers, self.service, self._uploads),
-            router(self.service, self.browse),
+            router(self.service, self.browse, maps, pairs),
             api.router(self.transfers, self.service, self._uploads),
         )
 
@@ -79,7 +90,14 @@ class Vectors:
         """Remove files that nobody came for, every hour."""
         while True:
             await anyio.to_thread.run_sync(self.transfers.sweep)
+            await anyio.to_thread.run_sync(self._sweep_maps)
             await asyncio.sleep(SWEEP_S)
+
+    def _sweep_maps(self) -> None:
+        try:
+            self._map_files.sweep(self.service.store.every_id())
+        except sqlite3.Error:  # the engine says what is wrong with its database
+            log.warning("maps not swept", exc_info=True)
 
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:

@@ -39,6 +39,7 @@ class Collection:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)  # of its index, in Chroma's words
     care: Care | None = None
+    sequence: int | None = None  # another after each write; None before the first
 
 
 @dataclass(frozen=True, slots=True)

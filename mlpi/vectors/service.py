@@ -15,6 +15,7 @@ from mlpi.vectors.embedders.choice import NONE, EmbedderChoice, read_value
 from mlpi.vectors.embedders.service import Embedders
 from mlpi.vectors.host import Engine
 from mlpi.vectors.records import SPACES, Collection
+from mlpi.vectors.selections import Selections
 from mlpi.vectors.shelf import Shelf, threaded
 from mlpi.vectors.store import CollectionStore
 
@@ -42,6 +43,7 @@ class VectorsService:
     ) -> None:
         self.store = store
         self.embedders = embedders
+        self.selections = Selections()
         self._engine = engine
         self._db = db
         self._audit = audit

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,20 @@ _COLLECTIONS = """
     LEFT JOIN max_seq_id AS seen ON seen.segment_id = meta.id
     WHERE d.tenant_id = :tenant AND d.name = :database
 """
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
+    """Chroma's database, to read from; None before its engine has made it."""
+    file = folder / FILE
+    if not file.exists() or not file.stat().st_size:
+        yield None
+        return
+    uri = f"{file.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as db:
+        db.row_factory = sqlite3.Row
+        made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'max_seq_id'").fetchone()
+        yield db if made else None
 
 
 class CollectionStore:
@@ -123,17 +137,14 @@ class CollectionStore:
             )
             return {str(id_): str(text) for id_, text in rows}
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection | None]:
-        file = self._folder / FILE
-        if not file.exists() or not file.stat().st_size:
-            yield None
-            return
-        uri = f"{file.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_S)) as db:
-            db.row_factory = sqlite3.Row
-            made = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'max_seq_id'").fetchone()
-            yield db if made else None
+    def every_id(self) -> set[str]:
+        """Of all collections of all workspaces."""
+        with self._open() as db:
+            rows = db.execute("SELECT id FROM collections").fetchall() if db is not None else []
+        return {str(row["id"]) for row in rows}
+
+    def _open(self) -> AbstractContextManager[sqlite3.Connection | None]:
+        return reading(self._folder)
 
     def _total(self, db: sqlite3.Connection) -> tuple[int, int]:
         """Bytes of the common database, and records in it (at least, as ids are not used twice)."""
@@ -162,6 +173,7 @@ class CollectionStore:
             metadata=_metadata(db, row["id"]),
             settings=settings,
             care=self._care(row["id"]),
+            sequence=row["seq_id"],
         )
 
     def _care(self, collection_id: str) -> Care | None:

@@ -46,5 +46,21 @@ ROWS = rows(
     editor POST     /vectors/{collection_id}/matching/remove
     editor POST     /vectors/{collection_id}/record
     editor POST     /vectors/{collection_id}/record/remove
+
+    # map, duplicates
+    viewer GET      /vectors/{collection_id}/map
+    editor POST     /vectors/{collection_id}/map
+    editor POST     /vectors/{collection_id}/map/cancel
+    viewer GET      /vectors/{collection_id}/map/data
+    viewer GET      /vectors/{collection_id}/map/table
+    viewer GET      /vectors/{collection_id}/map/record
+    viewer POST     /vectors/{collection_id}/selections  # kept in memory for an hour
+    viewer GET      /vectors/{collection_id}/selections/{key}
+    viewer GET      /vectors/{collection_id}/selections/{key}/records.{form}
+    viewer GET      /vectors/{collection_id}/pairs
+    editor POST     /vectors/{collection_id}/pairs
+    editor POST     /vectors/{collection_id}/pairs/cancel
+    viewer POST     /vectors/{collection_id}/pairs/group
+    editor POST     /vectors/{collection_id}/pairs/remove
     """,
 )

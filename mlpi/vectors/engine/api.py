@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from mlpi.vectors.engine import answers, payloads
+from mlpi.vectors.engine import answers, own, payloads
 from mlpi.vectors.engine.answers import Answer
 from mlpi.vectors.engine.asked import Asked
 from mlpi.vectors.engine.chroma import Chroma
@@ -62,6 +62,8 @@ class Api:
         match asked.method, asked.segments:
             case "HEALTH", ["mlpi", "health"]:  # of the house; no client can ask so
                 return answers.done(self._chroma.repairs.health())
+            case "POST", ["mlpi", *_]:
+                return own.answer(self._chroma, asked)
             case "POST", ["reset"]:
                 return self._reset(asked)
             case "GET", ["heartbeat"]:

@@ -34,7 +34,7 @@ class Asked:
 
     @property
     def is_read(self) -> bool:
-        return self.method in READS or self.segments[-1] in READING
+        return self.method in READS or self.segments[-1] in READING or self.segments[0] == "mlpi"
 
     def page(self) -> tuple[int | None, int | None]:
         """Limit and offset of a list. Raises Refused."""
