@@ -47,6 +47,8 @@ CLIENTS = (
     "tests/data/test_dataset_registry.py",
     "tests/genai/datasets",
     "tests/tracing/test_fluent.py",
+    "tests/tracing/test_assessment.py",
+    "tests/tracing/test_attachments_integration.py",
 )
 
 
@@ -56,7 +58,10 @@ def main() -> int:
     parser.add_argument("--upstream", type=Path, required=True, help="A checkout of mlflow/mlflow.")
     parser.add_argument("--peer", choices=("mlpi", "stock", "both"), default="both")
     parser.add_argument("--suite", choices=("served", "clients", "all"), default="all")
-    parser.add_argument("--results", type=Path, help="Where outcomes are kept; they are reused.")
+    parser.add_argument(
+        "--results", type=Path, help="Where outcomes are kept; what is there is not run again."
+    )
+    parser.add_argument("--only", help="Only paths with this in their name.", default="")
     parser.add_argument("-n", type=int, default=2, help="Test processes.")
     parser.add_argument("-k", help="Only these tests, as pytest's -k.")
     options = parser.parse_args()
@@ -69,9 +74,21 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="conformance-template-") as folder:
         token = made_template(Path(folder)) if "mlpi" in peers else ""
         for suite in suites:
-            for peer in peers:
-                run(suite, peer, Path(folder) / "home", token, results, options)
+            for path in chosen(suite, options):
+                for peer in peers:
+                    run(suite, path, peer, Path(folder) / "home", token, results, options)
     return judge(suites, results)
+
+
+def chosen(suite: str, options: argparse.Namespace) -> list[str]:
+    """The paths of a suite that this checkout has and the options ask for."""
+    paths = SERVED if suite == "served" else CLIENTS
+    return [p for p in paths if options.only in p and (options.upstream / p).exists()]
+
+
+def outcomes_file(results: Path, suite: str, peer: str, path: str) -> Path:
+    slug = path.removeprefix("tests/").removesuffix(".py").replace("/", "-")
+    return results / f"{suite}-{peer}-{slug}.jsonl"
 
 
 def made_template(folder: Path) -> str:
@@ -83,18 +100,26 @@ def made_template(folder: Path) -> str:
 
 
 def run(
-    suite: str, peer: str, template: Path, token: str, results: Path, options: argparse.Namespace
+    suite: str,
+    path: str,
+    peer: str,
+    template: Path,
+    token: str,
+    results: Path,
+    options: argparse.Namespace,
 ) -> None:
-    """One suite against one peer; its outcomes go to a file of the results folder."""
-    outcomes = results / f"{suite}-{peer}.jsonl"
-    outcomes.unlink(missing_ok=True)
-    paths = SERVED if suite == "served" else CLIENTS
+    """One path of a suite against one peer; its outcomes get a file once they are whole."""
+    outcomes = outcomes_file(results, suite, peer, path)
+    if outcomes.exists():
+        return
+    unfinished = outcomes.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", "."),
         *("-p", "no:cacheprovider", "-p", "peer_plugin", "-o", "asyncio_mode=strict"),
         *("--timeout", str(TEST_TIMEOUT_S), "-n", str(options.n), "--tb", "short"),
         *(["-k", options.k] if options.k else []),
-        *(path for path in paths if (options.upstream / path).exists()),
+        path,
     ]
     environment = clean_environment(
         {
@@ -105,12 +130,12 @@ def run(
             "CONFORMANCE_REPO": str(REPO),
             "CONFORMANCE_TEMPLATE": str(template),
             "CONFORMANCE_TOKEN": token,
-            "CONFORMANCE_RESULTS": str(outcomes.absolute()),
+            "CONFORMANCE_RESULTS": str(unfinished.absolute()),
             "CONFORMANCE_OVER_HTTP": "1" if suite == "clients" else "",
         }
     )
-    log = results / f"{suite}-{peer}.log"
-    print(f"{suite} against {peer}: {log}", flush=True)  # noqa: T201
+    log = outcomes.with_suffix(".log")
+    print(f"{path} against {peer}: {log}", flush=True)  # noqa: T201
     with log.open("w") as output:
         subprocess.run(
             command,
@@ -120,7 +145,9 @@ def run(
             stderr=output,
             check=False,
         )
-    if not outcomes.exists():
+    if unfinished.exists():
+        unfinished.rename(outcomes)
+    elif not options.k:
         sys.exit(f"No test ran; see {log}")
 
 
@@ -128,11 +155,13 @@ def judge(suites: tuple[str, ...], results: Path) -> int:
     known = verdicts.known_differences(DIFFERENCES)
     is_good = True
     for suite in suites:
-        files = [results / f"{suite}-{peer}.jsonl" for peer in ("stock", "mlpi")]
-        if not all(file.exists() for file in files):
+        stock, ours = (
+            verdicts.read(*sorted(results.glob(f"{suite}-{peer}-*.jsonl")))
+            for peer in ("stock", "mlpi")
+        )
+        if not stock or not ours:
             print(f"{suite}: run the other peer too, with the same --results")  # noqa: T201
             continue
-        stock, ours = (verdicts.read(file) for file in files)
         verdict = verdicts.compared(stock, ours, known)
         print(f"== {suite}\n{verdicts.summary(verdict, stock.values())}")  # noqa: T201
         is_good = is_good and verdict.is_good

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -64,6 +65,7 @@ CLIENT_VARIABLES = (
 # Made anew by every test, and as good as any other to a server whose rows are all gone.
 SECRET_VARIABLES = ("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",)
 RealPopen = subprocess.Popen
+replaced: dict[str, str] = {}  # a test's own SQLite address -> the server that stands in for it
 
 
 def free_port() -> int:
@@ -183,6 +185,9 @@ class Services:
         self._running[key] = service
         return service
 
+    def at(self, url: str) -> Mlpi | None:
+        return next((one for one in self._running.values() if one.url == url), None)
+
     def stop(self) -> None:
         while self._running:
             self._running.popitem()[1].stop()
@@ -281,6 +286,46 @@ def send_with_token(real: Callable[..., Any]) -> Callable[..., Any]:
     return send
 
 
+def where_stored(real: Callable[[str], str]) -> Callable[[str], str]:
+    """Upstream's `local_file_uri_to_path`, that knows the files of our service too.
+
+    Tests look with it whether an artifact arrived; it came by HTTP, and lies in the service's home.
+    """
+
+    def path_of(uri: str) -> str:
+        import mlflow
+
+        parts = urlsplit(uri)
+        service = services.at(mlflow.get_tracking_uri())
+        if parts.scheme != "mlflow-artifacts" or service is None:
+            return real(uri)
+        return str(service.home / "mlflow" / "artifacts" / parts.path.lstrip("/"))
+
+    return path_of
+
+
+@contextlib.contextmanager
+def standing_in(uri: str, url: str) -> Iterator[str]:
+    replaced[str(uri)] = url
+    yield url
+    del replaced[str(uri)]
+
+
+def at_server(real: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """A function that is told a tracking URI, told the server's where upstream says the file's."""
+
+    @functools.wraps(real)
+    def call(*arguments: Any, **options: Any) -> Any:
+        told = list(arguments)
+        if len(told) > position:
+            told[position] = replaced.get(str(told[position]), told[position])
+        if (named := options.get("tracking_uri")) is not None:
+            options["tracking_uri"] = replaced.get(str(named), named)
+        return real(*told, **options)
+
+    return call
+
+
 def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
     """Upstream's `_use_tracking_uri`, with a server where it names an SQLite file."""
 
@@ -291,7 +336,7 @@ def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
                 yield
             return
         if OURS:
-            with real(services.empty_one(dict(os.environ)).url):
+            with standing_in(uri, services.empty_one(dict(os.environ)).url) as url, real(url):
                 yield
             return
         from mlflow.server import handlers
@@ -303,7 +348,11 @@ def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
         handlers._model_registry_store = None
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             handlers.initialize_backend_stores(uri, default_artifact_root=Path(folder).as_uri())
-            with StockThread(app, free_port()) as url, real(url):
+            with (
+                StockThread(app, free_port()) as address,
+                standing_in(uri, address) as url,
+                real(url),
+            ):
                 yield
 
     return use
@@ -321,26 +370,43 @@ def pytest_configure(config: pytest.Config) -> None:
 
         upstream.ServerThread = ServerThread
         upstream._init_server = init_server
+    if OURS and OVER_HTTP:
+        from mlflow.utils import file_utils
+
+        file_utils.local_file_uri_to_path = where_stored(file_utils.local_file_uri_to_path)
     if OVER_HTTP:
+        import mlflow
         from mlflow.tracking._tracking_service import utils
 
         from tests import conftest
 
         utils._use_tracking_uri = over_http(utils._use_tracking_uri)
         conftest._use_tracking_uri = utils._use_tracking_uri
+        # Fixtures that say the file's address once more by themselves.
+        mlflow.set_tracking_uri = at_server(mlflow.set_tracking_uri, 0)
+        mlflow.MlflowClient.__init__ = at_server(mlflow.MlflowClient.__init__, 1)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """One line per phase that says something, in the process that collects the reports."""
+    if report.when == "call" or report.outcome != "passed":
+        _note(report, report.when)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """A file that cannot be imported, or skips itself as a whole, is an outcome too."""
+    if report.outcome != "passed":
+        _note(report, "collect")
+
+
+def _note(report: pytest.TestReport | pytest.CollectReport, when: str | None) -> None:
     if RESULTS is None or os.environ.get("PYTEST_XDIST_WORKER"):
-        return
-    if report.when != "call" and report.outcome == "passed":
         return
     crash = getattr(report.longrepr, "reprcrash", None)
     reason = str(crash.message if crash else report.longrepr or "")
     line = {
         "id": report.nodeid,
-        "when": report.when,
+        "when": when,
         "outcome": report.outcome,
         "reason": " ".join(reason.split())[:400],
     }
