@@ -21,7 +21,7 @@ from tests.service import clean_environment, running_service
 HERE = Path(__file__).parent
 REPO = HERE.parents[2]
 DIFFERENCES = HERE / "differences.txt"
-TEST_TIMEOUT_S = 120
+TEST_TIMEOUT_S = 300
 
 # Tests that reach a server over a socket by themselves.
 SERVED = (

@@ -361,13 +361,15 @@ def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Replace the servers before any of upstream's modules takes hold of them."""
+    from tests.tracking import integration_test_utils as upstream
+
+    # 30 s for a server to come up are upstream's; a busy machine shall not decide.
+    upstream._await_server_up_or_die.__defaults__ = (START_S,)
     if OURS:
         os.environ["MLFLOW_TRACKING_TOKEN"] = TOKEN
         subprocess.Popen = Popen  # type: ignore[misc]
         adapter = requests.adapters.HTTPAdapter
         adapter.send = send_with_token(adapter.send)  # type: ignore[method-assign]
-        from tests.tracking import integration_test_utils as upstream
-
         upstream.ServerThread = ServerThread
         upstream._init_server = init_server
     if OURS and OVER_HTTP:
