@@ -36,6 +36,27 @@ log = logging.getLogger(__name__)
 # inside the database instead of outside, with 8 MB of stack each.
 HANDLER_THREADS = 8
 
+# What starts a job of MLflow's own runner: several processes that each import MLflow, which a Pi
+# has no room for. MLflow would make the job's run first and leave it behind, and its answer
+# names a variable that mlpi sets itself.
+RUNNER_PATHS = frozenset(
+    {
+        "/ajax-api/3.0/jobs/",
+        "/ajax-api/3.0/mlflow/genai/evaluate/invoke",
+        "/ajax-api/3.0/mlflow/issues/invoke",
+        "/ajax-api/3.0/mlflow/scorer/invoke",
+        "/ajax-api/3.0/mlflow/prompt-optimization/jobs",
+        "/api/3.0/mlflow/prompt-optimization/jobs",
+    }
+)
+
+
+class RunnerOff(MlpiError):
+    """MLflow's own job runner is off."""
+
+    status = 501
+    code = "NOT_IMPLEMENTED"
+
 
 class MlflowFailed(MlpiError):
     """MLflow could not be started."""
@@ -94,7 +115,13 @@ class MlflowApp:
         return self._app is not None
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Everything but the gateway and MCP."""
+        """Everything but the gateway and MCP. Raises RunnerOff."""
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in RUNNER_PATHS:
+            raise RunnerOff(
+                "mlpi runs no judges, scorers, issue detection or prompt optimization on the "
+                "server. Run them in Python against it: mlflow.genai.evaluate() and "
+                "mlflow.genai.optimize_prompts() record their results here."
+            )
         await self._lane(scope, receive, send)
 
     async def _stock(self, scope: Scope, receive: Receive, send: Send) -> None:

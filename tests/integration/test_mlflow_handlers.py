@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -57,3 +58,26 @@ def test_a_prompt_engineering_run_finishes(client: httpx.Client) -> None:
     assert made["status"] == "FINISHED"
     where = {"run_id": made["run_id"], "path": "eval_results_table.json"}
     assert "hello" in client.get("/get-artifact", params=where).text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/ajax-api/3.0/mlflow/genai/evaluate/invoke", {"trace_ids": [], "serialized_scorers": []}),
+        ("/ajax-api/3.0/mlflow/issues/invoke", {"trace_ids": [], "categories": ["safety"]}),
+        ("/ajax-api/3.0/mlflow/scorer/invoke", {"serialized_scorer": "{}", "trace_ids": []}),
+        ("/api/3.0/mlflow/prompt-optimization/jobs", {"source_prompt_uri": "prompts:/handlers/1"}),
+        ("/ajax-api/3.0/jobs/", {"job_name": "run_online_trace_scorer", "params": {}}),
+    ],
+)
+def test_what_needs_mlflow_s_own_runner_is_refused_before_it_leaves_a_run_behind(
+    client: httpx.Client, path: str, body: dict[str, Any]
+) -> None:
+    experiment = new_run(client, f"handlers runner {path.replace('/', ' ')}")["experiment_id"]
+    answer = client.post(path, json={**body, "experiment_id": experiment})
+    assert answer.status_code == 501
+    assert answer.json()["error_code"] == "NOT_IMPLEMENTED"
+    assert "mlflow.genai.evaluate()" in answer.json()["message"]
+    asked = {"experiment_ids": [experiment]}
+    found = client.post("/api/2.0/mlflow/runs/search", json=asked).raise_for_status().json()
+    assert len(found["runs"]) == 1  # the one this test made

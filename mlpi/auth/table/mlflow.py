@@ -174,7 +174,7 @@ API = """
     editor POST   {api}/3.0/mlflow/review-queues/items/set-status
     owner  POST   {api}/3.0/mlflow/review-queues/delete
 
-    # jobs of MLflow's own runner, which stays off: upstream's answer says so
+    # jobs of MLflow's own runner, which stays off: starting one is refused (RunnerOff)
     viewer GET,POST {api}/3.0/mlflow/prompt-optimization/jobs/search
     editor POST   {api}/3.0/mlflow/prompt-optimization/jobs
     viewer GET    {api}/3.0/mlflow/prompt-optimization/jobs/{job_id}

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -40,7 +41,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests.adapters
 
-START_S = 90
+START_S = 240
 STOP_S = 20
 SERVICES_KEPT = 3
 OURS = os.environ.get("CONFORMANCE_PEER") == "mlpi"
@@ -64,6 +65,7 @@ CLIENT_VARIABLES = (
 # Made anew by every test, and as good as any other to a server whose rows are all gone.
 SECRET_VARIABLES = ("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",)
 RealPopen = subprocess.Popen
+replaced: dict[str, str] = {}  # a test's own SQLite address -> the server that stands in for it
 
 
 def free_port() -> int:
@@ -87,30 +89,38 @@ def server_key(given: dict[str, str]) -> tuple[tuple[str, str], ...]:
     )
 
 
-class Mlpi:
-    """`mlpi serve` on a home of its own, whose MLflow can be made empty again."""
+class Kept:
+    """A server that stays up, whose MLflow can be made empty again."""
 
-    ports: set[int] = set()  # noqa: RUF012 - every service of this process
+    ready = "/api/2.0/mlflow/experiments/search?max_results=1"  # it opens its store by this
 
     def __init__(self, given: dict[str, str]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="conformance-"))
-        self.home = self.folder / "home"
-        shutil.copytree(TEMPLATE, self.home)
         self.port = free_port()
-        self.ports.add(self.port)
         self.url = f"http://127.0.0.1:{self.port}"
+        command, env = self.start(given)
         with (self.folder / "log").open("w") as log:
-            self.process = RealPopen(
-                serve_command(self.port, self.home),
-                env=environment(given) | {"MLFLOW_WEBHOOK_CACHE_TTL": "0"},
-                stdout=log,
-                stderr=log,
-            )
-        wait_ready(self.url, self.process, self.folder / "log")
+            self.process = RealPopen(command, env=env, stdout=log, stderr=log)
+        wait_ready(self.url + self.ready, self.process, self.folder / "log")
         self._rows = self._snapshot()
 
+    @property
+    def mlflow(self) -> Path:
+        """The folder with mlflow.db and artifacts/."""
+        return self.folder
+
+    def start(self, given: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+        """Stock MLflow; its command and environment."""
+        stores = {
+            "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self.folder}/mlflow.db",
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": (self.folder / "artifacts").as_uri(),
+        }
+        where = ["--host", "127.0.0.1", "--port", str(self.port)]
+        command = [sys.executable, "-m", "uvicorn", "mlflow.server.fastapi_app:app", *where]
+        return command, given | stores
+
     def _connect(self) -> contextlib.closing[sqlite3.Connection]:
-        path = self.home / "mlflow" / "mlflow.db"
+        path = self.mlflow / "mlflow.db"
         return contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20))
 
     def _snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -133,7 +143,7 @@ class Mlpi:
                     marks = ", ".join("?" * len(rows[0]))
                     connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
             connection.execute("COMMIT")
-        for path in (self.home / "mlflow" / "artifacts").glob("*"):
+        for path in (self.mlflow / "artifacts").glob("*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def stop(self) -> None:
@@ -143,8 +153,30 @@ class Mlpi:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.ports.discard(self.port)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Mlpi(Kept):
+    """`mlpi serve` on a home of its own."""
+
+    ready = "/readyz"
+    ports: set[int] = set()  # noqa: RUF012 - every service of this process
+
+    @property
+    def mlflow(self) -> Path:
+        return self.folder / "home" / "mlflow"
+
+    def start(self, given: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+        home = self.folder / "home"
+        shutil.copytree(TEMPLATE, home)
+        self.ports.add(self.port)
+        return serve_command(self.port, home), environment(given) | {
+            "MLFLOW_WEBHOOK_CACHE_TTL": "0"
+        }
+
+    def stop(self) -> None:
+        super().stop()
+        self.ports.discard(self.port)
 
 
 def serve_command(port: int, home: Path) -> list[str]:
@@ -157,31 +189,34 @@ def wait_ready(url: str, process: subprocess.Popen[Any], log: Path | None) -> No
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError), urllib.request.urlopen(url + "/readyz", timeout=5):
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
             return
         time.sleep(0.05)
     said = log.read_text()[-4000:] if log else "see above"
-    raise RuntimeError(f"mlpi serve did not become ready:\n{said}")
+    raise RuntimeError(f"{url} did not become ready:\n{said}")
 
 
 class Services:
     """The services of this process, by their server variables; the least used one goes first."""
 
     def __init__(self) -> None:
-        self._running: dict[tuple[tuple[str, str], ...], Mlpi] = {}
+        self._running: dict[tuple[tuple[str, str], ...], Kept] = {}
         atexit.register(self.stop)
 
-    def empty_one(self, given: dict[str, str]) -> Mlpi:
+    def empty_one(self, given: dict[str, str]) -> Kept:
         key = server_key(given)
         service = self._running.pop(key, None)
         if service is None:
             while len(self._running) >= SERVICES_KEPT:
                 self._running.pop(next(iter(self._running))).stop()
-            service = Mlpi(given)
+            service = (Mlpi if OURS else Kept)(given)
         else:
             service.empty()
         self._running[key] = service
         return service
+
+    def at(self, url: str) -> Kept | None:
+        return next((one for one in self._running.values() if one.url == url), None)
 
     def stop(self) -> None:
         while self._running:
@@ -227,6 +262,23 @@ def init_server(
     yield services.empty_one({**os.environ, **(extra_env or {})}).url
 
 
+def cheaper(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Upstream's `_init_server`, with one process for the tests that ask for nothing special."""
+
+    @contextlib.contextmanager
+    def start(*where: str, **options: Any) -> Iterator[str]:
+        import mlflow
+
+        if options or len(where) != 2:
+            with real(*where, **options) as url:
+                yield url
+            return
+        mlflow.set_tracking_uri(None)
+        yield services.empty_one(dict(os.environ)).url
+
+    return start
+
+
 class Popen(subprocess.Popen):  # type: ignore[type-arg]
     """Starts `mlpi serve` where `mlflow server` was asked for."""
 
@@ -251,7 +303,7 @@ class Popen(subprocess.Popen):  # type: ignore[type-arg]
                     options["env"][variable] = value
         super().__init__(args, *rest, **options)
         if asked is not None:
-            wait_ready(f"http://127.0.0.1:{port}", self, None)
+            wait_ready(f"http://127.0.0.1:{port}/readyz", self, None)
 
 
 def server_options(args: Any) -> dict[str, str] | None:
@@ -281,6 +333,46 @@ def send_with_token(real: Callable[..., Any]) -> Callable[..., Any]:
     return send
 
 
+def where_stored(real: Callable[[str], str]) -> Callable[[str], str]:
+    """Upstream's `local_file_uri_to_path`, that knows the files of our service too.
+
+    Tests look with it whether an artifact arrived; it came by HTTP, and lies in the service's home.
+    """
+
+    def path_of(uri: str) -> str:
+        import mlflow
+
+        parts = urlsplit(uri)
+        service = services.at(mlflow.get_tracking_uri())
+        if parts.scheme != "mlflow-artifacts" or service is None:
+            return real(uri)
+        return str(service.mlflow / "artifacts" / parts.path.lstrip("/"))
+
+    return path_of
+
+
+@contextlib.contextmanager
+def standing_in(uri: str, url: str) -> Iterator[str]:
+    replaced[str(uri)] = url
+    yield url
+    del replaced[str(uri)]
+
+
+def at_server(real: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """A function that is told a tracking URI, told the server's where upstream says the file's."""
+
+    @functools.wraps(real)
+    def call(*arguments: Any, **options: Any) -> Any:
+        told = list(arguments)
+        if len(told) > position:
+            told[position] = replaced.get(str(told[position]), told[position])
+        if (named := options.get("tracking_uri")) is not None:
+            options["tracking_uri"] = replaced.get(str(named), named)
+        return real(*told, **options)
+
+    return call
+
+
 def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
     """Upstream's `_use_tracking_uri`, with a server where it names an SQLite file."""
 
@@ -291,7 +383,7 @@ def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
                 yield
             return
         if OURS:
-            with real(services.empty_one(dict(os.environ)).url):
+            with standing_in(uri, services.empty_one(dict(os.environ)).url) as url, real(url):
                 yield
             return
         from mlflow.server import handlers
@@ -303,7 +395,11 @@ def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
         handlers._model_registry_store = None
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             handlers.initialize_backend_stores(uri, default_artifact_root=Path(folder).as_uri())
-            with StockThread(app, free_port()) as url, real(url):
+            with (
+                StockThread(app, free_port()) as address,
+                standing_in(uri, address) as url,
+                real(url),
+            ):
                 yield
 
     return use
@@ -312,35 +408,67 @@ def over_http(real: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Replace the servers before any of upstream's modules takes hold of them."""
+    from tests.tracking import integration_test_utils as upstream
+
+    # 30 s for a server to come up are upstream's; a busy machine shall not decide.
+    upstream._await_server_up_or_die.__defaults__ = (START_S,)
     if OURS:
         os.environ["MLFLOW_TRACKING_TOKEN"] = TOKEN
         subprocess.Popen = Popen  # type: ignore[misc]
         adapter = requests.adapters.HTTPAdapter
         adapter.send = send_with_token(adapter.send)  # type: ignore[method-assign]
-        from tests.tracking import integration_test_utils as upstream
-
         upstream.ServerThread = ServerThread
         upstream._init_server = init_server
+    else:
+        upstream._init_server = cheaper(upstream._init_server)
+    if OURS and OVER_HTTP:
+        from mlflow.utils import file_utils
+
+        file_utils.local_file_uri_to_path = where_stored(file_utils.local_file_uri_to_path)
     if OVER_HTTP:
+        import mlflow
         from mlflow.tracking._tracking_service import utils
 
         from tests import conftest
 
         utils._use_tracking_uri = over_http(utils._use_tracking_uri)
         conftest._use_tracking_uri = utils._use_tracking_uri
+        # Fixtures that say the file's address once more by themselves.
+        mlflow.set_tracking_uri = at_server(mlflow.set_tracking_uri, 0)
+        mlflow.MlflowClient.__init__ = at_server(mlflow.MlflowClient.__init__, 1)
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Tests of OpenTelemetry meet stock in a process of its own, too.
+
+    FastAPI traces its own requests through the process's tracer, which these tests set to export
+    to the server: on a thread of theirs it would wait for itself.
+    """
+    for item in items:
+        if not OURS and Path(item.path).name.startswith("test_otel_"):
+            item.module.ServerThread = ServerThread
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """One line per phase that says something, in the process that collects the reports."""
+    if report.when == "call" or report.outcome != "passed":
+        _note(report, report.when)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """A file that cannot be imported, or skips itself as a whole, is an outcome too."""
+    if report.outcome != "passed":
+        _note(report, "collect")
+
+
+def _note(report: pytest.TestReport | pytest.CollectReport, when: str | None) -> None:
     if RESULTS is None or os.environ.get("PYTEST_XDIST_WORKER"):
-        return
-    if report.when != "call" and report.outcome == "passed":
         return
     crash = getattr(report.longrepr, "reprcrash", None)
     reason = str(crash.message if crash else report.longrepr or "")
     line = {
         "id": report.nodeid,
-        "when": report.when,
+        "when": when,
         "outcome": report.outcome,
         "reason": " ".join(reason.split())[:400],
     }

@@ -34,14 +34,14 @@ class Verdict:
         return not self.unlisted and not self.outdated
 
 
-def read(path: Path) -> dict[str, Outcome]:
-    """The outcomes of one run by test id, from the plugin's JSON lines.
+def read(*paths: Path) -> dict[str, Outcome]:
+    """The outcomes of a peer's runs by test id, from the plugin's JSON lines.
 
     A test whose call passed and whose teardown failed counts as an error. Repeated tests count
     by their last line.
     """
     outcomes: dict[str, Outcome] = {}
-    for line in path.read_text().splitlines():
+    for line in (line for path in paths for line in path.read_text().splitlines()):
         one = json.loads(line)
         word = one["outcome"]
         if word == "failed" and one["when"] != "call":
