@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service import Service, clean_environment
+from tests.service import Service, clean_environment, until
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 HOST = "http://raspberrypi.local:9000"
@@ -126,3 +127,29 @@ def test_the_chroma_snippet_finds_the_nearest_note(service: Service) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "[['a first note']]\n"
+
+
+def test_the_transfer_snippet_imports_and_exports(service: Service, tmp_path: Path) -> None:
+    token = service.token("ana", "lab")
+    (commands,) = [block for block in blocks("sh") if "/export?" in block]
+    load, _, dump = commands.partition("\ncurl -H")
+    (tmp_path / "notes.csv").write_text("id,document\na,rain in the hills\nb,sun by the sea\n")
+
+    def run(command: str) -> str:
+        done = subprocess.run(
+            ["sh", "-ec", command],
+            cwd=tmp_path,
+            env=clean_environment({"MLPI_URL": service.url, "MLPI_TOKEN": token}),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=True,
+        )
+        return done.stdout
+
+    job = json.loads(run(load))["job_id"]
+    with service.client(token) as client:
+        until(lambda: client.get(f"/api/mlpi/jobs/{job}").json()["state"] == "succeeded", 100)
+    found = [json.loads(line) for line in run("curl -H" + dump).splitlines()]
+    assert [one["document"] for one in found] == ["rain in the hills", "sun by the sea"]
+    assert {len(one["embedding"]) for one in found} == {384}
