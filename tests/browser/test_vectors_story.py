@@ -17,7 +17,8 @@ from tests.browser.conftest import Watch, Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 
-SHIFTS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (-1, -1))  # pixels: each is a vector of its own
+# In pixels; each makes a vector of its own.
+SHIFTS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (-1, -1))
 PATIENCE_MS = 180_000
 
 
