@@ -133,7 +133,7 @@ def run(
     log = unfinished.with_suffix(".log")
     print(f"{suite} against {peer}, {len(paths)} paths: {log}", flush=True)  # noqa: T201
     with log.open("w") as output:
-        subprocess.run(
+        ended = subprocess.run(
             command,
             cwd=options.upstream,
             env=environment,
@@ -141,8 +141,8 @@ def run(
             stderr=output,
             check=False,
         )
-    if not unfinished.exists():
-        sys.exit(f"No test ran; see {log}")
+    if ended.returncode not in (0, 1) or not unfinished.exists():
+        sys.exit(f"pytest did not come to its end; see {log}")
     lines = unfinished.read_text().splitlines(keepends=True)
     for path in paths:
         own = [line for line in lines if json.loads(line)["id"].startswith(path)]
