@@ -9,7 +9,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -127,6 +128,23 @@ class Uploads:
                 field="sha256",
             )
         return Arrived(path, sha256, size_bytes)
+
+    @contextmanager
+    def received(
+        self, workspace: str, purpose: str, file_name: str, file: BinaryIO, size_bytes: int
+    ) -> Iterator[Arrived]:
+        """A form's file, which lies in a nameless temporary file, as one that can be moved.
+
+        It goes afterwards, unless it was moved. Raises Invalid, DiskFull.
+        """
+        upload = self.begin(workspace, purpose, file_name, size_bytes)
+        try:
+            # Copied to beside the data: from another file system nothing can be renamed to there.
+            with self.open(upload, 0) as target:
+                shutil.copyfileobj(file, target, BLOCK_BYTES)
+            yield self.finish(upload)
+        finally:
+            self.forget(upload)
 
     def forget(self, upload: Upload) -> None:
         """Remove what is left of it."""

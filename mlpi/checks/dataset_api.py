@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from mlpi.auth.audit import Actor
 from mlpi.auth.requests import actor_of
-from mlpi.checks.datasets import Datasets
+from mlpi.checks.datasets import PURPOSE, Datasets
 from mlpi.checks.files import format_of
 from mlpi.checks.lookups import split_reference
 from mlpi.checks.models import Dataset, DatasetVersion
@@ -96,7 +96,7 @@ def _add_uploads(api: APIRouter, datasets: Datasets, uploads: Uploads) -> None:
         }
 
     tus.add_routes(
-        api, uploads, purpose="dataset", path="/uploads/datasets", check=check, finish=finish
+        api, uploads, purpose=PURPOSE, path="/uploads/datasets", check=check, finish=finish
     )
 
     @api.put("/datasets/{name}/file", status_code=201)
@@ -111,7 +111,7 @@ def _add_uploads(api: APIRouter, datasets: Datasets, uploads: Uploads) -> None:
         version = await tus.receive_whole(
             request,
             uploads,
-            purpose="dataset",
+            purpose=PURPOSE,
             file_name=filename,
             sha256=sha256,
             take=lambda arrived: datasets.add_file(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,11 +13,11 @@ from fastapi.responses import RedirectResponse
 from mlpi.auth.requests import actor_of
 from mlpi.checks import options
 from mlpi.checks.checkpoints import Checkpoints
-from mlpi.checks.datasets import Datasets
+from mlpi.checks.datasets import PURPOSE, Datasets
 from mlpi.checks.models import Dataset, DatasetKind
 from mlpi.checks.suites.service import Suites
 from mlpi.errors import Invalid, MlpiError
-from mlpi.uploads import BLOCK_BYTES, Arrived, Uploads, digest, plain_name
+from mlpi.uploads import Uploads, plain_name
 from mlpi.web.render import back_to, here, is_htmx, principal_of, render, workspace_of
 
 Text = Annotated[str, Form()]
@@ -188,10 +186,10 @@ def _add_forms(
             if file is None or not file.filename:
                 raise Invalid("Choose a file.", field="file")
             file_name = plain_name(file.filename)
-            uploads.require_space(file.size or 0)
-            with _kept(file) as arrived:
+            workspace, size_bytes = workspace_of(request), file.size or 0
+            with uploads.received(workspace, PURPOSE, file_name, file.file, size_bytes) as arrived:
                 version = datasets.add_file(
-                    workspace_of(request),
+                    workspace,
                     name or Path(file_name).stem,
                     file_name,
                     arrived,
@@ -223,20 +221,6 @@ def _add_forms(
             form = {"kind": "sql", "name": name, "table": table, "query": query}
             return listing(request, 422, error, form)
         return back_to(request, f"/checks/datasets/{made.id}")
-
-
-@contextmanager
-def _kept(file: UploadFile) -> Iterator[Arrived]:
-    """A form's file, which lies in a nameless temporary file, as one that can be moved."""
-    with tempfile.NamedTemporaryFile(prefix="upload-", delete=False) as target:
-        path = Path(target.name)
-        try:
-            while block := file.file.read(BLOCK_BYTES):
-                target.write(block)
-            target.flush()
-            yield Arrived(path, *digest(path))
-        finally:
-            path.unlink(missing_ok=True)  # gone already where it was taken
 
 
 def _names(name: str) -> Iterator[str]:

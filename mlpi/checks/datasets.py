@@ -23,6 +23,8 @@ from mlpi.jobs.service import Jobs
 from mlpi.jobs.store import Filter
 from mlpi.uploads import Arrived
 
+PURPOSE = "dataset"  # of uploads
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetRow:

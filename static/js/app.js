@@ -164,6 +164,10 @@
     else toast("The browser did not allow it. The text is selected: press Ctrl+C.");
   });
 
+  // --- pictures that are not there ---------------------------------------------------------------
+  const hide = (event) => event.target.matches?.("img[data-may-miss]") && (event.target.hidden = true);
+  document.addEventListener("error", hide, true);
+
   // --- theme: at once, and remembered by the server --------------------------------------------
   document.addEventListener("submit", (event) => {
     const form = event.target.closest("[data-theme-choice]");

@@ -89,13 +89,4 @@
     event.preventDefault();
     links[at < 0 ? 0 : Math.max(0, Math.min(at + step, links.length - 1))].focus();
   });
-
-  // --- pictures that are not there ------------------------------------------------------------
-  document.addEventListener(
-    "error",
-    (event) => {
-      if (event.target.matches?.("img[data-may-miss]")) event.target.hidden = true;
-    },
-    true,
-  );
 }

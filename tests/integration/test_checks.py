@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -245,6 +246,7 @@ def test_an_upload_goes_on_after_a_lost_connection(lab: Lab) -> None:
 
 
 def test_a_form_whose_file_is_refused_leaves_nothing_behind(service: Service) -> None:
+    before = set((service.home / "uploads").glob("*"))
     with service.browser("ana") as browser:
         answer = browser.post(
             "/checks/datasets/upload?workspace=lab",
@@ -253,7 +255,32 @@ def test_a_form_whose_file_is_refused_leaves_nothing_behind(service: Service) ->
         )
     assert answer.status_code == 422
     assert "cannot be the name of a dataset" in answer.text
+    assert set((service.home / "uploads").glob("*")) == before
     assert list((service.home / "tmp").glob("upload-*")) == []
+
+
+def test_a_forms_file_is_taken_though_temporary_files_lie_on_another_file_system(
+    tmp_path: Path,
+) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other file system")
+    content = GOOD * 1000  # more than a form keeps in memory
+    with TemporaryDirectory(dir=memory) as elsewhere:
+        with running_service(tmp_path, env={"TMPDIR": elsewhere}) as one:
+            one.add_user("admin")
+            one.wait_ready()
+            with one.browser("admin") as browser:
+                answer = browser.post(
+                    "/checks/datasets/upload",
+                    data={"name": "crossed"},
+                    files={"file": ("x.csv", content)},
+                )
+                assert answer.status_code == 303, answer.text
+        assert list((one.home / "uploads").iterdir()) == []
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    (kept,) = (one.home / "datasets").glob(f"*/files/*/{sha256}")
+    assert kept.read_text() == content
 
 
 def test_a_changed_or_unknown_file_is_refused(lab: Lab) -> None:

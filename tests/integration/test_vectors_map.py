@@ -99,6 +99,10 @@ def test_a_selection_is_shown_and_downloaded(http: httpx.Client, digits: str) ->
     assert identity(3) in page
     assert identity(5) in page
     assert identity(4) not in page
+    for shown in (part, page):
+        assert shown.count('<img class="thumb" src="data:image/png;base64,') == 2
+        assert "image: " not in shown  # a picture is not said again as text
+        assert "label: 3" in shown
     lines = http.get(f"/vectors/{digits}/selections/{key}/records.jsonl").text.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [identity(3), identity(5)]
     rows = list(
@@ -202,6 +206,7 @@ def test_planted_duplicates_and_an_outlier_are_found(service: Service, http: htt
         assert one in page
     outliers = page[page.index("Outliers") :]
     assert outliers.index(ODD) < outliers.index("digit-")
+    assert '<img class="thumb" src="data:image/png;base64,' in outliers
     assert "changed since" not in page
 
     for word in ("near", "nan", "1e999"):

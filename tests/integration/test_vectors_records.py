@@ -383,6 +383,8 @@ def test_hostile_texts_and_pictures_of_others_stay_texts(eve: httpx.Client, chro
         assert "<script>alert" not in page.text
         assert not re.search(r'(src|href)="[^"]*elsewhere', page.text)
     assert f'src="{PIXEL}"' in got(eve, made.at + "/search", vector="1 0").text
+    assert pages[0].text.count(PIXEL) == 1  # the row's picture, and no chip beside it
+    assert f'<img class="thumb" src="{PIXEL}"' in pages[0].text
     assert shown_ids(pages[1].text)
     assert posted(eve, made.at + "/records/remove", record=[HOSTILE]).status_code == 303
     assert made.client.count() == 2

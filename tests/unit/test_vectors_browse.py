@@ -270,6 +270,9 @@ def test_pictures_lie_in_the_metadata_or_on_this_host() -> None:
     table = pictures.of(Record("d", metadata={"uri": f"runs:/{run}/table.csv"}))
     assert table is not None
     assert table.src is None
+    local = pictures.of(Record("e", metadata={"image": "/tracking/runs/1/artifact/digit.PNG"}))
+    assert local is not None
+    assert local.src == "/tracking/runs/1/artifact/digit.PNG"
 
 
 @pytest.mark.parametrize(
@@ -284,11 +287,12 @@ def test_pictures_lie_in_the_metadata_or_on_this_host() -> None:
         "data:image/png",
         "ftp://a/b.png",
         "/home/pi/no-picture.txt",
+        7,
         "a.png",
         f"runs:/{'0' * 32}/../../secret.png",
     ],
 )
-def test_other_places_are_no_pictures(value: str) -> None:
+def test_other_places_are_no_pictures(value: Any) -> None:
     assert Pictures("lab").of(Record("a", metadata={"image": value})) is None
     assert not is_local("//evil.example/a.png")
 

@@ -12,11 +12,9 @@ import pytest
 
 from mlpi.errors import Invalid, NotFound
 from mlpi.vectors.engine.pca import EXACT, components
-from mlpi.vectors.glance import glance
 from mlpi.vectors.maps.colours import KINDS, MISSING, OTHER, colours
 from mlpi.vectors.maps.files import Layout, MapFiles
 from mlpi.vectors.pairs.store import Draft, Report
-from mlpi.vectors.records import Record
 from mlpi.vectors.sampling import Samples
 from mlpi.vectors.selections import KEPT_S, MOST_IDS, Selections
 
@@ -252,21 +250,3 @@ def test_a_draft_that_was_given_up_is_no_report(tmp_path: Path) -> None:
     draft.drop()
     assert [one.name for one in tmp_path.iterdir()] == ["pairs.sqlite3"]
     assert Report(tmp_path / "pairs.sqlite3").outliers(1)[0].one == "d"
-
-
-@pytest.mark.parametrize(
-    ("value", "is_shown"),
-    [
-        ("data:image/png;base64,AAAA", True),
-        ("/tracking/runs/1/artifact/digit.PNG", True),
-        ("//elsewhere.example/x.png", False),
-        ("/\\elsewhere.example/x.png", False),
-        ("https://elsewhere.example/x.png", False),
-        ("/notes.txt", False),
-        (7, False),
-    ],
-)
-def test_only_pictures_of_this_host_are_shown(value: Any, is_shown: bool) -> None:
-    found = glance(Record("a", "text", {"z": 1, "image": value}))
-    assert found.picture == (value if is_shown else None)
-    assert ("image" in found.metadata) is not is_shown

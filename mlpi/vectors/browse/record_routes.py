@@ -14,6 +14,7 @@ from mlpi.vectors.browse.builder import TEXT_WORDS, WHERE_WORDS
 from mlpi.vectors.browse.clauses import FilterWrong
 from mlpi.vectors.browse.console import Console
 from mlpi.vectors.browse.forms import Form, one, query_of
+from mlpi.vectors.browse.pictures import Pictures
 from mlpi.vectors.browse.service import Browse, Page
 from mlpi.vectors.browse.values import KINDS, Entry
 from mlpi.vectors.browse.view import SIZES, Filter, RecordsView
@@ -80,6 +81,8 @@ def table(
     wrong = error or view.filter.error
     console = Console(str(request.base_url).rstrip("/"), workspace, collection)
     begin = (view.page - 1) * view.size
+    of_page = Pictures(workspace)
+    pictures = [of_page.of(one) for one in page.records]
     return render(
         request,
         f"vectors/{'_browse' if wants_part(request) else 'records'}.html",
@@ -87,6 +90,8 @@ def table(
         collection=collection,
         view=view,
         page=page,
+        pictures=pictures,
+        has_pictures=any(one and (one.src or one.size_bytes) for one in pictures),
         keys=browse.keys(workspace, collection_id, page.records),
         code=None if wrong else console.get(view.filter.condition, view.size, begin),
         error=error,

@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 
 from mlpi.auth.requests import actor_of
 from mlpi.errors import NotFound
+from mlpi.vectors.browse.pictures import Pictures
 from mlpi.vectors.collection_routes import ONE
-from mlpi.vectors.glance import glance
 from mlpi.vectors.maps.service import Maps
 from mlpi.vectors.records import Condition
 from mlpi.vectors.service import VectorsService
@@ -81,7 +81,9 @@ def router(service: VectorsService, maps: Maps) -> APIRouter:
         found = service.shelf(workspace).get(collection_id, Condition(ids=[id])) if id else []
         if not found:
             raise NotFound("This record is gone.")
-        return render(request, "vectors/map/_record.html", one=glance(found[0]))
+        return render(
+            request, "vectors/map/_record.html", one=found[0], pictures=Pictures(workspace)
+        )
 
     return pages
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import StreamingResponse
 
 from mlpi.errors import Invalid, NotFound
+from mlpi.vectors.browse.pictures import Pictures
 from mlpi.vectors.browse.view import Filter
 from mlpi.vectors.collection_routes import ONE
-from mlpi.vectors.glance import glance
 from mlpi.vectors.maps.selected import FORMS, written
 from mlpi.vectors.records import Condition
 from mlpi.vectors.service import VectorsService
@@ -42,7 +42,8 @@ def router(service: VectorsService) -> APIRouter:
             key=key,
             count=len(ids),
             records_at=records_page(request, collection_id, ids, key),
-            records=[glance(one) for one in found],
+            records=found,
+            pictures=Pictures(workspace),
         )
 
     @pages.get(ONE + "/selections/{key}")
@@ -61,7 +62,8 @@ def router(service: VectorsService) -> APIRouter:
             count=len(ids),
             page=max(1, page),
             page_size=PAGE,
-            records=[glance(one) for one in found],
+            records=found,
+            pictures=Pictures(workspace),
         )
 
     @pages.get(ONE + "/selections/{key}/records.{form}")

@@ -10,8 +10,8 @@ from fastapi.responses import RedirectResponse
 
 from mlpi.auth.requests import actor_of
 from mlpi.errors import Invalid, MlpiError
+from mlpi.vectors.browse.pictures import Pictures
 from mlpi.vectors.collection_routes import ONE
-from mlpi.vectors.glance import glance
 from mlpi.vectors.maps.selection_routes import records_page
 from mlpi.vectors.pairs.service import PAGE, SAMPLES, Pairs
 from mlpi.vectors.service import VectorsService
@@ -36,7 +36,7 @@ def router(service: VectorsService, pairs: Pairs) -> APIRouter:
         workspace = workspace_of(request)
         collection = service.store.one(workspace, collection_id)
         state = pairs.state(workspace, collection)
-        context: dict[str, Any] = {"found": None, "glances": {}}
+        context: dict[str, Any] = {"found": None, "records": {}}
         page = max(1, page)
         if state.facts is not None:
             try:
@@ -45,7 +45,7 @@ def router(service: VectorsService, pairs: Pairs) -> APIRouter:
                 status, error, at = 422, wrong, state.facts.usual
             found = pairs.found(workspace, collection, at, page=page)
             context["found"] = found
-            context["glances"] = {id_: glance(one) for id_, one in found.records.items()}
+            context["records"] = found.records
         return render(
             request,
             f"vectors/pairs/{'_report' if wants_part(request) else 'pairs'}.html",
@@ -57,6 +57,7 @@ def router(service: VectorsService, pairs: Pairs) -> APIRouter:
             page=page,
             page_size=PAGE,
             error=error,
+            pictures=Pictures(workspace),
             **context,
         )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -15,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from mlpi.auth.requests import actor_of
 from mlpi.errors import Conflict, Invalid, MlpiError
-from mlpi.uploads import BLOCK_BYTES, Arrived, Uploads, plain_name
+from mlpi.uploads import Uploads, plain_name
 from mlpi.vectors.embedders.choice import NONE
 from mlpi.vectors.records import SPACES
 from mlpi.vectors.service import VectorsService
@@ -89,7 +87,8 @@ def _add_imports(
                 raise Invalid("Choose a file.", field="file")
             file_name = plain_name(file.filename)
             transfers.check_name(file_name)
-            with _kept(file, uploads, workspace, file_name) as arrived:
+            size_bytes = file.size or 0
+            with uploads.received(workspace, PURPOSE, file_name, file.file, size_bytes) as arrived:
                 kept = transfers.keep(
                     workspace, file_name, arrived, collection_id=collection, name=name
                 )
@@ -324,15 +323,3 @@ def _mapping(shown: Sequence[Column], form: Mapping[str, str]) -> dict[str, Any]
                 )
             found[use] = column.name
     return found
-
-
-@contextmanager
-def _kept(file: UploadFile, uploads: Uploads, workspace: str, name: str) -> Iterator[Arrived]:
-    """A form's file, which lies in a nameless temporary file, as one of an upload's."""
-    upload = uploads.begin(workspace, PURPOSE, name, file.size or 0)
-    try:
-        with uploads.open(upload, 0) as target:
-            shutil.copyfileobj(file.file, target, BLOCK_BYTES)
-        yield uploads.finish(upload)
-    finally:
-        uploads.forget(upload)
