@@ -104,6 +104,25 @@ def test_it_is_renamed_described_and_removed(
     assert "collection_removed" in audit or "collection removed" in audit
 
 
+def test_an_embedder_is_chosen_with_the_collection_and_later(ana: httpx.Client) -> None:
+    name = f"embedded-{uuid.uuid4().hex[:8]}"
+    refused = posted(ana, "/vectors", name=name, space="cosine", embedder="onnx:not-there")
+    assert refused.status_code == 422
+    assert "models/not-there" in refused.text  # where its files would have to lie
+    assert f'value="{name}"' in refused.text
+    assert name not in got(ana, "/vectors").text
+    made = posted(ana, "/vectors", name=name, space="cosine", embedder="lexical")
+    at = made.headers["location"].split("?")[0]
+    assert '<option value="lexical" selected>' in got(ana, at + "/about").text
+    page = ana.get("/vectors", params={"workspace": "lab", "q": name}).text
+    assert ">lexical</td>" in page
+    wrong = posted(ana, at + "/embedder", embedder="magic")
+    assert wrong.status_code == 422
+    assert "There is no embedder &#39;magic&#39;." in wrong.text
+    assert posted(ana, at + "/embedder", embedder="none").status_code == 303
+    assert '<option value="none" selected>' in got(ana, at + "/about").text
+
+
 def test_a_name_that_is_taken_stays_with_its_owner(
     ana: httpx.Client, service: Service, shelved: Shelved
 ) -> None:
@@ -117,16 +136,24 @@ def test_a_name_that_is_taken_stays_with_its_owner(
 
 @pytest.mark.parametrize(
     ("user", "allowed"),
-    [("vic", set()), ("eve", {"rename", "metadata"}), ("ana", {"rename", "metadata", "remove"})],
+    [
+        ("vic", set()),
+        ("eve", {"rename", "metadata", "embedder"}),
+        ("ana", {"rename", "metadata", "embedder", "remove"}),
+    ],
 )
 def test_deeds_need_their_role(
     service: Service, shelved: Shelved, user: str, allowed: set[str]
 ) -> None:
-    forms = {"rename": {"name": shelved.name + "-x"}, "metadata": {"key": "k", "value": "v"}}
+    forms = {
+        "rename": {"name": shelved.name + "-x"},
+        "metadata": {"key": "k", "value": "v"},
+        "embedder": {"embedder": "lexical"},
+    }
     with service.browser(user) as client:
         assert got(client, shelved.at).status_code == 200
         page = got(client, shelved.at + "/about").text
-        for deed in ("rename", "metadata", "remove"):
+        for deed in ("rename", "metadata", "embedder", "remove"):
             assert (f"{shelved.at}/{deed}" in page) == (deed in allowed)
             answer = posted(client, f"{shelved.at}/{deed}", **forms.get(deed, {}))
             assert answer.status_code == (303 if deed in allowed else 403)
