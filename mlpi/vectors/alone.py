@@ -5,15 +5,13 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mlpi.errors import NotReady
 from mlpi.vectors import frames, relay
-from mlpi.vectors.frames import Frame
-from mlpi.vectors.shelf import Shelf
+from mlpi.vectors.shelf import Shelf, over
 from mlpi.vectors.supervision import environment
 
 
@@ -48,15 +46,7 @@ def _own_engine(folder: Path, workspace: str) -> Iterator[Shelf]:
         try:
             if frames.receive(ours) is None:
                 raise NotReady("The vector engine does not start; see what it printed.")
-
-            def ask(head: Mapping[str, Any], body: bytes) -> Frame:
-                frames.send(ours, Frame(1, dict(head), body))
-                answer = frames.receive(ours)
-                if answer is None:
-                    raise NotReady("The vector engine ended before it answered.")
-                return answer
-
-            yield Shelf(ask, workspace)
+            yield Shelf(over(ours, "The vector engine ended before it answered."), workspace)
         finally:
             ours.close()
             process.wait()

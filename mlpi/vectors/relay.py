@@ -11,16 +11,15 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mlpi.errors import MlpiError, NotReady
 from mlpi.vectors import frames
 from mlpi.vectors.frames import Frame
 from mlpi.vectors.host import Engine
-from mlpi.vectors.shelf import Shelf
+from mlpi.vectors.shelf import Shelf, over
 
 NAME = "relay.sock"
 log = logging.getLogger(__name__)
@@ -89,15 +88,7 @@ def connected(home: Path, workspace: str) -> Iterator[Shelf]:
                 line.connect(f"{folder}/{NAME}")
         except OSError as error:
             raise NobodyListens(f"No service passes vectors on ({error.strerror}).") from None
-
-        def ask(head: Mapping[str, Any], body: bytes) -> Frame:
-            frames.send(line, Frame(1, dict(head), body))
-            answer = frames.receive(line)
-            if answer is None:
-                raise NotReady("The service ended before it answered.")
-            return answer
-
-        yield Shelf(ask, workspace)
+        yield Shelf(over(line, "The service ended before it answered."), workspace)
 
 
 @contextmanager

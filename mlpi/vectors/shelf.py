@@ -7,6 +7,7 @@ socket (mlpi.vectors.relay); it blocks in both. Kept light, for workers import i
 from __future__ import annotations
 
 import base64
+import socket
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from mlpi.errors import Conflict, Invalid, MlpiError, NotFound, NotReady
+from mlpi.vectors import frames
 from mlpi.vectors.frames import Frame
 from mlpi.vectors.names import TENANT, shown
 from mlpi.vectors.records import Condition, Record
@@ -256,6 +258,19 @@ def threaded(ask: Callable[[Mapping[str, Any], bytes], Any]) -> Ask:
 
         frame: Frame = anyio.from_thread.run(ask, head, body)
         return frame
+
+    return asked
+
+
+def over(end: socket.socket, gone: str) -> Ask:
+    """Asks over a socket, one request after the other. gone: why nobody answers any more."""
+
+    def asked(head: Mapping[str, Any], body: bytes) -> Frame:
+        frames.send(end, Frame(1, dict(head), body))
+        answer = frames.receive(end)
+        if answer is None:
+            raise NotReady(gone)
+        return answer
 
     return asked
 

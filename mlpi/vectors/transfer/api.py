@@ -17,9 +17,10 @@ from mlpi.uploads import Arrived, Upload, Uploads
 from mlpi.vectors.embedders.choice import NONE
 from mlpi.vectors.records import Condition
 from mlpi.vectors.service import VectorsService
+from mlpi.vectors.transfer.conditions import condition_of
 from mlpi.vectors.transfer.formats import CSV
 from mlpi.vectors.transfer.page_routes import streamed
-from mlpi.vectors.transfer.service import PURPOSE, Transfers, condition_of
+from mlpi.vectors.transfer.service import PURPOSE, Transfers
 from mlpi.web import tus
 from mlpi.web.render import workspace_of
 

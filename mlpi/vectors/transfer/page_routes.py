@@ -17,10 +17,11 @@ from mlpi.uploads import Uploads, plain_name
 from mlpi.vectors.embedders.choice import NONE
 from mlpi.vectors.records import SPACES
 from mlpi.vectors.service import VectorsService
+from mlpi.vectors.transfer.conditions import condition_of
 from mlpi.vectors.transfer.formats import ENDINGS, STREAMED
 from mlpi.vectors.transfer.looking import Column
 from mlpi.vectors.transfer.plan import KINDS
-from mlpi.vectors.transfer.service import ACTIVE, PURPOSE, Transfers, condition_of
+from mlpi.vectors.transfer.service import ACTIVE, PURPOSE, Transfers
 from mlpi.web.render import back_to, render, wants_part, workspace_of
 
 Text = Annotated[str, Form()]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from mlpi.uploads import Arrived
 from mlpi.vectors.embedders.choice import NONE, EmbedderUnusable, read_value
 from mlpi.vectors.records import SPACES, Collection, Condition
 from mlpi.vectors.service import VectorsService
-from mlpi.vectors.transfer.formats import CSV, FORMATS, STREAMED, delimited, format_of, jsonl
+from mlpi.vectors.transfer.formats import FORMATS, STREAMED, format_of
 from mlpi.vectors.transfer.incoming import Arrival, Incoming, new_id
 from mlpi.vectors.transfer.looking import Column, Look, look
 from mlpi.vectors.transfer.outgoing import Outgoing
 from mlpi.vectors.transfer.plan import read_plan
-from mlpi.vectors.transfer.reading import Reading, Row
+from mlpi.vectors.transfer.reading import Reading
+from mlpi.vectors.transfer.writing import written
 
 IMPORT_JOB, EXPORT_JOB, COPY_JOB = "vectors-import", "vectors-export", "vectors-copy"
 PURPOSE = "vectors"  # of uploads
@@ -286,9 +288,9 @@ class Transfers:
             )
         found = self._vectors.store.one(workspace, collection_id)
         reading = Reading(self._vectors.store, self._vectors.shelf(workspace), found.id)
-        parts = _written(reading.rows(condition), kind)
+        parts = written(reading.rows(condition), kind)
         first = next(parts)
-        return _joined(first, parts)
+        return chain((first,), parts)
 
     def export(
         self,
@@ -390,65 +392,6 @@ class Transfers:
     def sweep(self) -> int:
         """Remove exports of yesterday and files that nobody imported; how many."""
         return self._incoming.sweep() + self._outgoing.sweep()
-
-
-def condition_of(where: str, where_document: str, ids: str) -> Condition:
-    """A condition from texts of JSON, as addresses and forms carry it. Raises Invalid."""
-    return Condition(
-        _json(where, "where", dict),
-        _json(where_document, "where_document", dict),
-        _ids(ids),
-    )
-
-
-def _json(text: str, name: str, kind: type) -> Any:
-    if not text.strip():
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise Invalid(f"{name} is no JSON: {error}.", field=name) from None
-    if not isinstance(value, kind) or not value:
-        raise Invalid(
-            f"{name} must be a JSON object that is not empty.",
-            advice='For example {"topic": "birds"}.'
-            if name == "where"
-            else 'For example {"$contains": "bird"}.',
-            field=name,
-        )
-    return value
-
-
-def _ids(text: str) -> list[str] | None:
-    """Ids as a JSON list, or one a line, as the pages of records have them."""
-    text = text.strip()
-    if not text:
-        return None
-    if not text.startswith("["):
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise Invalid(f"ids is no JSON: {error}.", field="ids") from None
-    if not all(isinstance(one, str) for one in value):
-        raise Invalid("ids must be a JSON list of texts, or one a line.", field="ids")
-    return list(value)
-
-
-def _written(pages: Iterator[list[Row]], kind: str) -> Iterator[bytes]:
-    if kind == CSV:
-        head, lines = delimited.head_line(), delimited.lines
-    else:
-        head, lines = b"", jsonl.lines
-    page = next(pages, None)
-    yield head + (lines(page) if page else b"")
-    for page in pages:
-        yield lines(page)
-
-
-def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
 
 
 def _by(job: Job) -> Actor:
