@@ -68,7 +68,7 @@ def imported(page: Page, watched: Watched, file: Path, name: str, **choices: str
 
 
 def counted(page: Page) -> Any:
-    return page.locator(".head p").last
+    return page.locator("#collection-facts")
 
 
 def test_twenty_thousand_vectors_are_lived_with(watch: Watch, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from sklearn.datasets import load_digits
 from mlpi.demo import State
 from mlpi.settings import Settings
 from mlpi.tracking import demo as tracking_demo
+from mlpi.vectors import demo as vectors_demo
 from tests.postgres import Postgres
 from tests.service import Service, clean_environment, mlpi, running_service
 
@@ -208,7 +209,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         before = everything(service.home)
 
         told = service.mlpi("demo").splitlines()
-        assert len(told) == 9
+        assert len(told) == 11
         assert all(any(line.startswith(name) for line in told) for name in EXPERIMENTS)
         assert told[-1].endswith(f": {service.url}/tracking?workspace=demo")
         # Its own token is stopped, and there is nothing else it could be mistaken for.
@@ -220,6 +221,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         check_content(connect(service, demo_token), tmp_path)
         with service.client(demo_token) as client:
             check_data(client)
+            assert collections(client) == {"digits", "scikit-learn-says"}
 
         filled = everything(service.home)
         assert "complete already" in service.mlpi("demo")
@@ -227,6 +229,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
 
         assert service.mlpi("demo", "--remove") == "The demo is removed, with its workspace.\n"
         assert everything(service.home) == before
+        assert vectors_demo.state(Settings(home=service.home)) is State.ABSENT
         assert not files_named_demo(service.home)
         assert httpx.get(
             f"{service.url}/api/mlpi/me", headers={"Authorization": f"Bearer {demo_token}"}
@@ -236,6 +239,12 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         assert len(mlflow.pyfunc.load_model("models:/digits-classifier@champion").predict(x)) > 0
         assert client.get_experiment_by_name("mine") is not None
         assert service.mlpi("demo", "--remove") == "There is no demo.\n"
+
+
+def collections(client: httpx.Client) -> set[str]:
+    """Names of the demo's collections, as Chroma's API tells them."""
+    found = client.get("/api/v2/tenants/default_tenant/databases/demo/collections").json()
+    return {one["name"] for one in found}
 
 
 def children_of(service: Service) -> list[psutil.Process]:

@@ -13,6 +13,7 @@ PAGE_ROWS = 100
 PAGE_BYTES = 2_000_000  # at most, also when the rows are long
 LINE_BYTES = 1_000_000
 CELL_CHARS = 300
+FIELD_CHARS = 131_072  # longer ones are an open quote; csv's own limit is the whole process's
 MOST_COLUMNS = 200
 _DELIMITERS = ",;\t|"
 
@@ -66,6 +67,8 @@ def csv_page(path: Path, at: int = 0, first_row: int = 1, *, is_tabs: bool = Fal
                 row = next(reader, None)
                 if row is None:
                     break
+                if any(len(cell) > FIELD_CHARS for cell in row):
+                    raise csv.Error(f"a field is longer than {FIELD_CHARS:,} characters")
                 if row:
                     rows.append([_short(cell) for cell in row[:MOST_COLUMNS]])
         except csv.Error as error:

@@ -259,6 +259,7 @@ def _data_page(
         request,
         "vectors/_transfers.html" if is_part else "vectors/data.html",
         status,
+        is_part=is_part,
         collection=collection,
         jobs=jobs,
         is_active=any(job.state in ACTIVE for job in jobs),

@@ -66,6 +66,8 @@ def running(
             "CONFORMANCE_EXAMPLES": str(examples),
         }
     )
+    # It is nobody's worker, also when a worker starts it.
+    environment = {name: one for name, one in environment.items() if not name.startswith("PYTEST_")}
     with outcomes.with_suffix(".log").open("w") as log:
         process = subprocess.Popen(
             command, cwd=work, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
