@@ -9,14 +9,11 @@ to their templates by a hash of the bytes elsewhere and then compared with them,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
+from mlpi.boards.reader.arrays import Array, Bytes, Floats, Ints, Words
 from mlpi.boards.reader.events import SCALARS, Metadata, parse
 from mlpi.boards.reader.wire import WireError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FEWEST_ROWS = 16  # below it a single walk is cheaper
 LONGEST_ROW = 1024
@@ -47,15 +44,13 @@ class Piece(NamedTuple):
     """Scalars of one template. begins: (n,) int64, ascending: where their records stand."""
 
     template: Template
-    begins: NDArray[np.int64]
-    steps: NDArray[np.int64]
-    wall_times: NDArray[np.float64]
-    values: NDArray[np.floating]
+    begins: Ints
+    steps: Ints
+    wall_times: Floats
+    values: Floats
 
 
-def decode(
-    data: bytes, begins: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> tuple[list[Piece], list[tuple[int, int]]]:
+def decode(data: bytes, begins: Ints, lengths: Ints) -> tuple[list[Piece], list[tuple[int, int]]]:
     """What can be taken at once, and begin and length of each record left to be walked."""
     import numpy as np  # noqa: PLC0415 - with the first record only
 
@@ -74,14 +69,12 @@ def decode(
     return pieces, left
 
 
-def _take(
-    data: bytes, starts: NDArray[np.int64], length: int, pieces: list[Piece]
-) -> NDArray[np.int64]:
+def _take(data: bytes, starts: Ints, length: int, pieces: list[Piece]) -> Ints:
     """Decode records of one length into pieces; the starts of those that did not go."""
     import numpy as np  # noqa: PLC0415
 
     every = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data, np.uint8), length)
-    walked: list[NDArray[np.int64]] = []
+    walked: list[Ints] = []
     rounds = 0
     while len(starts) >= FEWEST_ROWS and rounds < MOST_ROUNDS and len(walked) < MOST_WALKED:
         layout = _layout(data, int(starts[0]), length)
@@ -97,11 +90,11 @@ def _take(
 
 def _by_layout(
     data: bytes,
-    rows: NDArray[np.uint8],
-    starts: NDArray[np.int64],
+    rows: Bytes,
+    starts: Ints,
     layout: Layout,
     pieces: list[Piece],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[Ints, Ints]:
     """Decode the rows whose template has this layout.
 
     Returns the starts of all others, and of the first when hardly any other is like it.
@@ -135,7 +128,7 @@ def _by_layout(
     return np.sort(starts[np.concatenate(other)]), starts[np.concatenate(few)]
 
 
-def _elsewhere(rows: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint64]:
+def _elsewhere(rows: Bytes, layout: Layout) -> Words:
     """(n, words) uint64: the rows' bytes without the numbers' own."""
     import numpy as np  # noqa: PLC0415
 
@@ -150,10 +143,10 @@ def _elsewhere(rows: NDArray[np.uint8], layout: Layout) -> NDArray[np.uint64]:
     return padded.view(np.uint64)
 
 
-def _piece(template: Template, rows: NDArray[np.uint8], starts: NDArray[np.int64]) -> Piece:
+def _piece(template: Template, rows: Bytes, starts: Ints) -> Piece:
     import numpy as np  # noqa: PLC0415
 
-    def numbers(at: int, type_: str) -> NDArray[Any]:
+    def numbers(at: int, type_: str) -> Array:
         width = np.dtype(type_).itemsize
         return np.ascontiguousarray(rows[:, at : at + width]).view(type_)[:, 0]
 
@@ -167,7 +160,7 @@ def _piece(template: Template, rows: NDArray[np.uint8], starts: NDArray[np.int64
             part = (rows[:, at] & np.uint8(0x7F)).astype(np.uint64)
             steps |= part << np.uint64(7 * place)
     width = np.float64 if template.is_double else np.float32
-    values: NDArray[Any] = numbers(layout.value, layout.type).astype(width)
+    values: Array = numbers(layout.value, layout.type).astype(width)
     return Piece(template, starts, steps.view(np.int64), wall_times, values)
 
 

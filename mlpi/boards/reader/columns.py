@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from mlpi.boards.reader.arrays import Array, Floats, Ints
 
 
 class Points(NamedTuple):
@@ -16,11 +14,11 @@ class Points(NamedTuple):
     numbers past 2**53 are rounded, as they are wherever TensorBoard draws them.
     """
 
-    steps: NDArray[np.int64]
-    wall_times: NDArray[np.float64]
-    values: NDArray[np.floating]
+    steps: Ints
+    wall_times: Floats
+    values: Floats
 
-    def at(self, where: slice | NDArray[Any]) -> Points:
+    def at(self, where: slice | Array) -> Points:
         """The points of a slice, a mask or an order."""
         return Points(self.steps[where], self.wall_times[where], self.values[where])
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from mlpi.boards.reader.arrays import Bytes, Words
 
 POLYNOMIAL = 0x82F63B78  # reflected
 MASK_DELTA = 0xA282EAD8
@@ -36,7 +32,7 @@ def masked(data: bytes | memoryview) -> int:
     return ((crc >> 15 | crc << 17) + MASK_DELTA) & ALL
 
 
-def masked_rows(rows: NDArray[np.uint8]) -> NDArray[np.uint32]:
+def masked_rows(rows: Bytes) -> Words:
     """rows: (n, length) uint8 → (n,) uint32, each row's masked checksum."""
     import numpy as np  # noqa: PLC0415 - with the first record only
 

@@ -9,15 +9,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mlpi.boards.reader.arrays import Flags, Ints
 from mlpi.boards.reader.crc import masked, masked_rows
 from mlpi.boards.reader.framing import FOOT, HEAD, Framer, Scan
 from mlpi.errors import MlpiError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CHUNK = 2 << 20
 RECORD_LIMIT = 64 << 20
@@ -49,8 +45,8 @@ class Chunk:
 
     data: bytes
     base: int
-    begins: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    begins: Ints
+    lengths: Ints
 
 
 class EventFile:
@@ -115,9 +111,7 @@ class EventFile:
         self.is_waiting = False
         self.problems = [problem for problem in self.problems if problem.goes_on]
 
-    def _sound(
-        self, data: bytes, scan: Scan, *, is_last: bool
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    def _sound(self, data: bytes, scan: Scan, *, is_last: bool) -> tuple[Ints, Ints, int]:
         """The records whose payloads may be taken, and up to where the chunk is done with."""
         import numpy as np  # noqa: PLC0415 - with the first record only
 
@@ -144,9 +138,7 @@ class EventFile:
             self._note(self.offset + begin - HEAD, what, goes_on=True)
         return begins[~is_bad], lengths[~is_bad], end
 
-    def _bad(
-        self, data: bytes, begins: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def _bad(self, data: bytes, begins: Ints, lengths: Ints) -> Flags:
         import numpy as np  # noqa: PLC0415
 
         is_bad = np.zeros(len(begins), bool)

@@ -12,13 +12,9 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from mlpi.boards.reader.arrays import Ints
 from mlpi.boards.reader.crc import masked
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 HEADER = struct.Struct("<QI")
 HEAD, FOOT = 12, 4
@@ -36,8 +32,8 @@ class Scan:
     is_corrupt: its header contradicts its checksum.
     """
 
-    begins: NDArray[np.int64]
-    lengths: NDArray[np.int64]
+    begins: Ints
+    lengths: Ints
     consumed: int
     needed: int = 0
     is_corrupt: bool = False
@@ -53,7 +49,7 @@ class Framer:
         """The whole records at the start of data."""
         import numpy as np  # noqa: PLC0415 - with the first record only
 
-        found: list[NDArray[np.int64]] = []  # pieces of (n, 2): begin, length
+        found: list[Ints] = []  # pieces of (n, 2): begin, length
         singles: list[tuple[int, int]] = []
         at, end, needed, is_corrupt = 0, len(data), 0, False
         gap, next_try = FIRST_TRY, FIRST_TRY
@@ -87,7 +83,7 @@ class Framer:
             self._crcs.clear()
         return self._crcs.setdefault(length, masked(length.to_bytes(8, "little")))
 
-    def _laps(self, data: bytes, at: int, lengths: list[int]) -> NDArray[np.int64]:
+    def _laps(self, data: bytes, at: int, lengths: list[int]) -> Ints:
         """(n, 2) begins and lengths of the records from `at` on that go on as `lengths` ended."""
         import numpy as np  # noqa: PLC0415
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from mlpi.boards.reader.arrays import Ints
 from mlpi.boards.reader.batches import Piece, decode
 from mlpi.boards.reader.columns import Points, Series
 from mlpi.boards.reader.events import SCALARS, Metadata, Value, parse
 from mlpi.boards.reader.files import Chunk, EventFile, EventFileCorrupt, Replaced
 from mlpi.boards.reader.framing import HEAD, Framer
 from mlpi.boards.reader.wire import WireError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 NO_LIMIT = 1 << 62
 
@@ -141,7 +138,7 @@ class Intake:
     def __init__(self, held: Held, file: EventFile, chunk: Chunk) -> None:
         self._held, self._file, self._chunk = held, file, chunk
         self._restarts: list[tuple[int, int]] = []  # begin of the record, step
-        self._points: dict[str, list[tuple[NDArray[np.int64], Points]]] = {}
+        self._points: dict[str, list[tuple[Ints, Points]]] = {}
         self._singles: dict[str, list[tuple[int, int, float, float, bool]]] = {}
         self._entries: list[tuple[int, str, Entry]] = []
 
@@ -249,7 +246,7 @@ class Intake:
             self._held.entries[tag] = [entry for entry in entries if entry.step < step]
 
 
-def _in_order(parts: list[tuple[NDArray[np.int64], Points]]) -> tuple[NDArray[np.int64], Points]:
+def _in_order(parts: list[tuple[Ints, Points]]) -> tuple[Ints, Points]:
     import numpy as np  # noqa: PLC0415
 
     if len(parts) == 1:
