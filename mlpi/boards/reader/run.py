@@ -153,12 +153,12 @@ class Intake:
         for _, tag, kind, metadata in sorted(firsts, key=lambda first: first[0]):
             self._describe(tag, kind, metadata)
         strange: list[tuple[int, int]] = []
-        lengths = dict(zip(self._chunk.begins.tolist(), self._chunk.lengths.tolist(), strict=True))
         for piece in pieces:
             if self._is_scalar(piece.template.tag, piece.template.kind):
                 self._add_piece(piece)
             else:
-                strange += [(begin, lengths[begin]) for begin in piece.begins.tolist()]
+                lengths = self._chunk.lengths[self._chunk.begins.searchsorted(piece.begins)]
+                strange += zip(piece.begins.tolist(), lengths.tolist(), strict=True)
         for single in [*walked, *self._walk(strange)]:
             self._add_single(*single)
         self._commit()
