@@ -57,7 +57,7 @@ ALL = whole(WHOLE)
 small_chunks = pytest.mark.parametrize("chunk", [64, 1000, files.CHUNK])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     cuts=st.lists(st.integers(0, len(WHOLE)), max_size=8),
     check_crc=st.booleans(),
@@ -81,7 +81,7 @@ def test_however_a_file_grows_the_points_are_the_same(
         assert everything(reader) == ALL
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(at=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7), check_crc=st.booleans())
 def test_a_flipped_bit_is_named_and_costs_one_record_at_most_or_all_behind_a_length(
     at: int, bit: int, *, check_crc: bool

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from mlpi.boards.reader.arrays import Flags, Ints
@@ -37,6 +38,20 @@ class EventFileCorrupt(MlpiError):
 
 class Replaced(Exception):
     """What was read of this file is no longer what it holds; all of it must be read anew."""
+
+
+def opened(path: Path) -> FileIO:
+    """For reading by offset. A link is refused with OSError: it could lead out of the workspace."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW)
+
+    return FileIO(path, "rb", opener=opener)
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """Changes whenever a file's content may have."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -73,11 +88,10 @@ class EventFile:
         The offset moves on when the next chunk is asked for, so what was not taken comes again.
         Raises Replaced, OSError.
         """
-        with self.path.open("rb", buffering=0) as file:
+        if _identity(self.path.stat(follow_symlinks=False)) == self._seen:
+            return
+        with opened(self.path) as file:
             status = os.fstat(file.fileno())
-            seen = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-            if seen == self._seen:
-                return
             self._recognise(file.fileno(), status.st_size)
             want, start = CHUNK, self.offset
             while True:
@@ -100,7 +114,7 @@ class EventFile:
                     self._note(self.offset, f"a record of {scan.needed:,} bytes", goes_on=True)
                     self._pass_over(file.fileno(), scan.needed)
                 want = max(CHUNK, scan.needed if scan.needed <= RECORD_LIMIT else 0)
-            self._seen = seen
+            self._seen = _identity(status)
 
     def _recognise(self, file: int, size: int) -> None:
         """Whether this is still the file that was read: a copy that has grown is, too."""

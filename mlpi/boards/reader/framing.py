@@ -20,7 +20,7 @@ HEADER = struct.Struct("<QI")
 HEAD, FOOT = 12, 4
 LONGEST_CYCLE = 128  # tags of one training loop
 FIRST_TRY, LAST_TRY = 8, 4096
-KNOWN_LENGTHS = 1 << 14
+KNOWN_LENGTHS = 1 << 10  # there is one framer a run, and perhaps a thousand runs
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Scan:
 
 
 class Framer:
-    """Remembers the checksums of lengths seen; at most 16,384 of them."""
+    """Remembers the checksums of lengths seen; at most 1,024 of them."""
 
     def __init__(self) -> None:
         self._crcs: dict[int, int] = {}

@@ -11,7 +11,7 @@ from mlpi.boards.reader.arrays import Ints
 from mlpi.boards.reader.batches import Piece, decode
 from mlpi.boards.reader.columns import Points, Series
 from mlpi.boards.reader.events import SCALARS, Metadata, Value, parse
-from mlpi.boards.reader.files import Chunk, EventFile, EventFileCorrupt, Replaced
+from mlpi.boards.reader.files import Chunk, EventFile, EventFileCorrupt, Replaced, opened
 from mlpi.boards.reader.framing import HEAD, Framer
 from mlpi.boards.reader.wire import WireError
 
@@ -43,7 +43,8 @@ class Refreshed:
 class Held:
     """What a run has written, by tag.
 
-    metadata: as first written; series: scalars; entries: all other values.
+    metadata: as first written; series: scalars; entries: all other values. The reader adds to them
+    while others look: walk over `list(held.series.items())`, not over the dict itself.
     """
 
     metadata: dict[str, Metadata] = field(default_factory=dict)
@@ -72,7 +73,11 @@ class RunReader:
         self._files: dict[str, EventFile] = {}
 
     def refresh(self, budget_bytes: int = NO_LIMIT) -> Refreshed:
-        """Take what has come since last time, about budget_bytes of it. Raises OSError."""
+        """Take what has come since last time: about budget_bytes, but at least a chunk.
+
+        Raises OSError when the folder, or a file while it was opened, went away.
+        """
+        budget_bytes = max(1, budget_bytes)
         names = event_files(self.folder)
         is_anew = not self._files.keys() <= set(names)
         if not is_anew:
@@ -99,7 +104,7 @@ class RunReader:
 
     def content(self, entry: Entry) -> bytes:
         """The bytes of an entry: a Summary.Image, a TensorProto, …, as its kind says."""
-        with entry.file.open("rb", buffering=0) as file:
+        with opened(entry.file) as file:
             return os.pread(file.fileno(), entry.length, entry.offset)
 
     def _read(
