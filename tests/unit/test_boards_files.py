@@ -284,3 +284,27 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     (run / NAME).symlink_to(elsewhere)
     reader = RunReader(run)
     assert reader.refresh().read_bytes == 0
+
+
+def test_a_file_that_differs_at_its_begin_only_is_read_anew(tmp_path: Path) -> None:
+    tail = b"".join(event(step, simple("same", step)) for step in range(20))
+    path = write(tmp_path, [event(0, simple("one", 1)), tail])
+    reader = RunReader(tmp_path)
+    reader.refresh()
+    other = event(0, simple("two", 1)) + tail
+    copied_anew(path, other)
+    assert reader.refresh().is_anew
+    assert set(reader.held.series) == {"two", "same"}
+
+
+@pytest.mark.parametrize("place", [0, 9])  # in the length, in its checksum
+def test_a_wrong_header_within_a_long_loop_is_found(tmp_path: Path, place: int) -> None:
+    records = [event(step, simple("loss", step)) for step in range(128, 628)]
+    at = len(header()) + sum(map(len, records[:300])) + place
+    broken = bytearray(b"".join([header(), *records]))
+    broken[at] ^= 4
+    write(tmp_path, [bytes(broken)])
+    reader = RunReader(tmp_path)
+    reader.refresh()
+    assert [problem.offset for problem in reader.problems] == [at - place]
+    assert len(reader.held.series["loss"]) == 300

@@ -15,6 +15,7 @@ import pytest
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from mlpi.boards.reader import batches
 from mlpi.boards.reader.batches import FEWEST_ROWS, decode
 from mlpi.boards.reader.framing import Framer
 from mlpi.boards.reader.run import RunReader
@@ -342,3 +343,26 @@ def test_the_reader_needs_no_tensorboard(tmp_path: Path) -> None:
         "print(len(reader.held.series['loss']), 'tensorboard' in sys.modules)"
     )
     assert printed(code) == [str(STEPS), "False"]
+
+
+def test_records_are_compared_not_only_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "GOLDEN", 0)  # all hashes are one
+    write(tmp_path, [header(), *one_loop()])
+    assert ours(read(tmp_path).held) == theirs(tmp_path)
+
+
+def test_a_record_that_is_like_the_others_but_for_where_its_step_ends_is_not_taken_for_one(
+    tmp_path: Path,
+) -> None:
+    alike = [event(step, simple("t", step)) for step in range(128, 168)]
+    payload = bytearray(alike[0][12:-4])
+    assert payload[9:13] == b"\x10\x80\x01\x2a"
+    payload[10:12] = b"\x05\x58"  # step 5, then a field that swallows the summary's key
+    write(tmp_path, [header(), *alike[:20], record(bytes(payload)), *alike[20:]])
+    reader = RunReader(tmp_path)
+    reader.refresh()
+    assert reader.held.series["t"].points().steps.tolist() == list(range(128, 168))
+    assert [problem.goes_on for problem in reader.problems] == [True]
+    assert "is no event" in reader.problems[0].message
