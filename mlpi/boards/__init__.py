@@ -1,0 +1,1 @@
+"""Boards: TensorBoard's logs, read by a reader of our own."""

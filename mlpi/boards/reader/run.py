@@ -1,0 +1,263 @@
+"""One run: a folder's event files, read into columns by tag."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from mlpi.boards.reader.arrays import Ints
+from mlpi.boards.reader.batches import Piece, decode
+from mlpi.boards.reader.columns import Points, Series
+from mlpi.boards.reader.events import SCALARS, Metadata, Value, parse
+from mlpi.boards.reader.files import Chunk, EventFile, EventFileCorrupt, Replaced, opened
+from mlpi.boards.reader.framing import HEAD, Framer
+from mlpi.boards.reader.wire import WireError
+
+NO_LIMIT = 1 << 62
+
+
+class Entry(NamedTuple):
+    """A value that is no scalar: where its content stands, to be read when asked for."""
+
+    file: Path
+    offset: int
+    length: int
+    kind: str
+    step: int
+    wall_time: float
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """read_bytes: of all files; is_anew: a file was replaced or went, all was read again;
+    has_more: the budget ended before the files did."""
+
+    read_bytes: int
+    is_anew: bool
+    has_more: bool
+
+
+@dataclass
+class Held:
+    """What a run has written, by tag.
+
+    metadata: as first written; series: scalars; entries: all other values. The reader adds to them
+    while others look: walk over `list(held.series.items())`, not over the dict itself.
+    """
+
+    metadata: dict[str, Metadata] = field(default_factory=dict)
+    plugins: dict[str, str] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+
+
+class RunReader:
+    """Follows a run. One thread refreshes; any may read what `held` holds.
+
+    Memory: 20 to 30 bytes a scalar, about 200 an entry of another kind, and while a refresh runs
+    some 20 MB, or thrice the largest record (64 MB at most, larger ones are passed over).
+
+    As TensorBoard does, it takes files in the order of their names, a tag's metadata from its first
+    value that has some, and a writer's restart as the end of all points from its step on. Files
+    older than TensorBoard's format 2 (2016) do not mark restarts; their points are all kept.
+    """
+
+    def __init__(self, folder: Path, *, check_crc: bool = False) -> None:
+        """check_crc: check every record, not only each length and the last record of a file."""
+        self.folder = folder
+        self.held = Held()
+        self._check_crc = check_crc
+        self._framer = Framer()
+        self._files: dict[str, EventFile] = {}
+
+    def refresh(self, budget_bytes: int = NO_LIMIT) -> Refreshed:
+        """Take what has come since last time: about budget_bytes, but at least a chunk.
+
+        Raises OSError when the folder, or a file while it was opened, went away.
+        """
+        budget_bytes = max(1, budget_bytes)
+        names = event_files(self.folder)
+        is_anew = not self._files.keys() <= set(names)
+        if not is_anew:
+            try:
+                read = self._read(names, self._files, self.held, budget_bytes)
+            except Replaced:
+                is_anew = True
+        if is_anew:
+            # Built beside what is shown until it is whole: a curve does not vanish for a moment.
+            files: dict[str, EventFile] = {}
+            held = Held()
+            read = self._read(names, files, held, NO_LIMIT)
+            self._files, self.held = files, held
+        return Refreshed(read, is_anew, has_more=read >= budget_bytes)
+
+    @property
+    def problems(self) -> list[EventFileCorrupt]:
+        return [problem for file in self._files.values() for problem in file.problems]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a file ends within a record."""
+        return any(file.is_waiting for file in self._files.values())
+
+    def content(self, entry: Entry) -> bytes:
+        """The bytes of an entry: a Summary.Image, a TensorProto, …, as its kind says."""
+        with opened(entry.file) as file:
+            return os.pread(file.fileno(), entry.length, entry.offset)
+
+    def _read(
+        self, names: list[str], files: dict[str, EventFile], held: Held, budget_bytes: int
+    ) -> int:
+        read = 0
+        for name in names:
+            file = files.get(name)
+            if file is None:
+                file = EventFile(self.folder / name, self._framer, check_crc=self._check_crc)
+                files[name] = file
+            before = file.offset
+            for chunk in file.chunks(budget_bytes - read):
+                Intake(held, file, chunk).take()
+            read += file.offset - before
+            if read >= budget_bytes:
+                break
+        return read
+
+
+def event_files(folder: Path) -> list[str]:
+    """Names of a folder's event files, in the order in which they are read."""
+    with os.scandir(folder) as found:
+        return sorted(
+            entry.name
+            for entry in found
+            if "tfevents" in entry.name
+            and not entry.name.endswith(".profile-empty")
+            and entry.is_file(follow_symlinks=False)
+        )
+
+
+class Intake:
+    """Takes one chunk into what a run holds, in the order of its records."""
+
+    def __init__(self, held: Held, file: EventFile, chunk: Chunk) -> None:
+        self._held, self._file, self._chunk = held, file, chunk
+        self._restarts: list[tuple[int, int]] = []  # begin of the record, step
+        self._points: dict[str, list[tuple[Ints, Points]]] = {}
+        self._singles: dict[str, list[tuple[int, int, float, float, bool]]] = {}
+        self._entries: list[tuple[int, str, Entry]] = []
+
+    def take(self) -> None:
+        pieces, left = decode(self._chunk.data, self._chunk.begins, self._chunk.lengths)
+        walked = self._walk(left)
+        firsts = [
+            (int(piece.begins[0]), piece.template.tag, piece.template.kind, piece.template.metadata)
+            for piece in pieces
+        ]
+        firsts += [(begin, value.tag, value.kind, value.metadata) for begin, value, *_ in walked]
+        for _, tag, kind, metadata in sorted(firsts, key=lambda first: first[0]):
+            self._describe(tag, kind, metadata)
+        strange: list[tuple[int, int]] = []
+        for piece in pieces:
+            if self._is_scalar(piece.template.tag, piece.template.kind):
+                self._add_piece(piece)
+            else:
+                lengths = self._chunk.lengths[self._chunk.begins.searchsorted(piece.begins)]
+                strange += zip(piece.begins.tolist(), lengths.tolist(), strict=True)
+        for single in [*walked, *self._walk(strange)]:
+            self._add_single(*single)
+        self._commit()
+
+    def _walk(self, records: list[tuple[int, int]]) -> list[tuple[int, Value, int, float]]:
+        walked = []
+        for begin, length in records:
+            try:
+                event = parse(self._chunk.data, begin, begin + length)
+            except WireError as error:
+                self._file.refuse(
+                    self._chunk.base + begin - HEAD, f"the record is no event ({error})"
+                )
+                continue
+            if event.is_restart:
+                self._restarts.append((begin, event.step))
+            walked += [(begin, value, event.step, event.wall_time) for value in event.values]
+        return walked
+
+    def _describe(self, tag: str, kind: str, metadata: Metadata | None) -> None:
+        if metadata is not None and tag not in self._held.metadata:
+            self._held.metadata[tag] = metadata
+            if metadata.plugin:
+                self._held.plugins[tag] = metadata.plugin
+        if kind == "simple_value":
+            self._held.plugins.setdefault(tag, SCALARS)
+
+    def _is_scalar(self, tag: str, kind: str) -> bool:
+        return kind == "simple_value" or self._held.plugins.get(tag, SCALARS) == SCALARS
+
+    def _add_piece(self, piece: Piece) -> None:
+        points = Points(piece.steps, piece.wall_times, piece.values)
+        self._points.setdefault(piece.template.tag, []).append((piece.begins, points))
+
+    def _add_single(self, begin: int, value: Value, step: int, wall_time: float) -> None:
+        if value.number is not None and self._is_scalar(value.tag, value.kind):
+            row = (begin, step, wall_time, value.number.value, value.number.is_double)
+            self._singles.setdefault(value.tag, []).append(row)
+            return
+        if not value.kind:
+            return  # metadata alone
+        if value.plugin:
+            self._held.plugins.setdefault(value.tag, value.plugin)
+        entry = Entry(
+            self._file.path,
+            self._chunk.base + value.begin,
+            value.end - value.begin,
+            value.kind,
+            step,
+            wall_time,
+        )
+        self._entries.append((begin, value.tag, entry))
+
+    def _commit(self) -> None:
+        """Join each tag's points in the order of the file, with restarts where they stand."""
+        import numpy as np  # noqa: PLC0415 - with the first record only
+
+        for tag, rows in self._singles.items():
+            places, steps, wall_times, values, is_double = zip(*rows, strict=True)
+            width = np.float64 if any(is_double) else np.float32
+            single = Points(
+                np.array(steps, np.int64), np.array(wall_times, np.float64), np.array(values, width)
+            )
+            self._points.setdefault(tag, []).append((np.array(places, np.int64), single))
+        columns = {tag: _in_order(parts) for tag, parts in self._points.items()}
+        self._entries.sort(key=lambda row: row[0])
+        after = -1
+        for before, step in [*sorted(self._restarts), (NO_LIMIT, None)]:
+            for tag, (begins, points) in columns.items():
+                first, last = np.searchsorted(begins, [after, before])
+                if first < last:
+                    series = self._held.series.setdefault(tag, Series())
+                    series.extend(points.at(slice(first, last)))
+            for begin, tag, entry in self._entries:
+                if after <= begin < before:
+                    self._held.entries.setdefault(tag, []).append(entry)
+            if step is not None:
+                self._forget_from(step)
+            after = before
+
+    def _forget_from(self, step: int) -> None:
+        for series in self._held.series.values():
+            series.cut(step)
+        for tag, entries in self._held.entries.items():
+            self._held.entries[tag] = [entry for entry in entries if entry.step < step]
+
+
+def _in_order(parts: list[tuple[Ints, Points]]) -> tuple[Ints, Points]:
+    import numpy as np  # noqa: PLC0415
+
+    if len(parts) == 1:
+        return parts[0]
+    begins = np.concatenate([part[0] for part in parts])
+    order = np.argsort(begins, kind="stable")
+    steps, wall_times, values = zip(*(points for _, points in parts), strict=True)
+    joined = Points(np.concatenate(steps), np.concatenate(wall_times), np.concatenate(values))
+    return begins[order], joined.at(order)
