@@ -136,7 +136,7 @@ case $command in
     test)
         prepare test
         cd "$root"
-        exec "$venv/bin/python" -m pytest -n auto --dist worksteal "$@"
+        exec "$venv/bin/python" -m pytest -n auto "$@"
         ;;
     lint)
         prepare test

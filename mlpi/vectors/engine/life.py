@@ -37,6 +37,7 @@ class Life:
         # Deaths before an orderly end were looked into then.
         self.suspects = _given_up(folder) if is_clean else suspects(folder)
         self._touched: set[str] = set()
+        self._blamed: set[str] = set()
         self._saved = _saves(folder)
         self._file = self._mark.open("a")
         self._keep()
@@ -53,8 +54,11 @@ class Life:
                 self._touched.add(collection)
 
     def suspect(self, collection: str) -> None:
-        """The engine dies, busy with this collection."""
-        suspect(self._folder, collection)
+        """The engine dies, busy with this collection; it dies once, however many threads say so."""
+        with self._touching:
+            if collection not in self._blamed:
+                self._blamed.add(collection)
+                suspect(self._folder, collection)
 
     def end(self) -> None:
         """An orderly end: nothing is under way any more."""
