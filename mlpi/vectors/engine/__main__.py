@@ -25,7 +25,7 @@ from mlpi.vectors.engine.api import Api
 from mlpi.vectors.engine.asked import Asked
 from mlpi.vectors.engine.chroma import Chroma
 from mlpi.vectors.engine.keeper import leave_signals
-from mlpi.vectors.engine.life import collections_in, suspect
+from mlpi.vectors.engine.life import collections_in
 from mlpi.vectors.engine.repairs import PANICKED
 from mlpi.vectors.frames import Frame
 
@@ -41,7 +41,7 @@ def main(descriptor: int, folder: Path) -> None:
     with socket.socket(fileno=descriptor) as end, _locked(folder):
         with _telling(end) as say:
             chroma = Chroma(folder, say)
-        Engine(end, Api(chroma), chroma, folder).run()
+        Engine(end, Api(chroma), chroma).run()
         chroma.close()
     # The bindings' own threads take seconds to end, and have nothing left to write.
     sys.stdout.flush()
@@ -55,11 +55,10 @@ class Engine:
     thread would cost a tenth of what a query takes.
     """
 
-    def __init__(self, end: socket.socket, api: Api, chroma: Chroma, folder: Path) -> None:
+    def __init__(self, end: socket.socket, api: Api, chroma: Chroma) -> None:
         self._end = end
         self._api = api
         self._repairs = chroma.repairs
-        self._folder = folder
         self._receiving = threading.Lock()
         self._sending = threading.Lock()
         self._writer = ThreadPoolExecutor(1, "writer")
@@ -95,8 +94,7 @@ class Engine:
             answer = _BROKEN
         except BaseException:  # a panic of the bindings: what they hold may be half changed
             log.exception("%s %s: the bindings panicked", asked.method, asked.path)
-            for collection in collections_in(asked.path):
-                suspect(self._folder, collection)
+            self._repairs.blame(collections_in(asked.path))
             self._send(Frame(number, {"status": _BROKEN.status}, _BROKEN.body))
             os._exit(PANICKED)
         self._send(Frame(number, {"status": answer.status}, answer.body))

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -149,6 +149,11 @@ class Repairs:
         self._sweep_at = time.monotonic() + SWEEP_S
         self._wake.set()
 
+    def blame(self, collections: Iterable[str]) -> None:
+        """The engine dies of what one of these did to the bindings."""
+        for one in list(collections):
+            self._life.suspect(one)
+
     def _run(self) -> None:
         self._tell()
         while not self._is_ending:
@@ -160,8 +165,7 @@ class Repairs:
                 waits = RETRY_S
             except BaseException:  # a panic of the bindings
                 log.exception("the bindings panicked in a repair")
-                for one in self._fillings:
-                    self._life.suspect(one)
+                self.blame(self._fillings)
                 os._exit(PANICKED)
             self._wake.wait(waits)
 
