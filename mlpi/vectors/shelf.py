@@ -76,11 +76,6 @@ class Shelf:
         """Replace a collection's metadata."""
         self._call("PUT", f"/{collection_id}", {"new_metadata": dict(metadata)})
 
-    def tune(self, collection_id: str, settings: Mapping[str, Any]) -> None:
-        """Change those settings of the index that can be changed, such as ef_search."""
-        body = {"new_configuration": {"hnsw": dict(settings)}}
-        self._call("PUT", f"/{collection_id}", body)
-
     def remove(self, name: str) -> None:
         """Delete a collection by its name, as Chroma does."""
         self._call("DELETE", f"/{quote(name)}")

@@ -86,11 +86,6 @@ class CollectionStore:
                     return self._collection(db, row, self._total(db))
         raise NotFound("There is no such collection in this workspace.")
 
-    def totals(self, workspace: str) -> tuple[int, int]:
-        """How many collections and records a workspace has."""
-        found = self.page(workspace)
-        return len(found), sum(one.count for one in found)
-
     def ids(
         self, workspace: str, collection_id: str, after: int = 0, limit: int = 500
     ) -> list[tuple[int, str]]:
