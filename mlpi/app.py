@@ -13,6 +13,7 @@ from mlpi.auth import routes as auth_routes
 from mlpi.auth.middleware import Door
 from mlpi.auth.setup import SetupKey
 from mlpi.auth.table import TABLE
+from mlpi.boards.component import Boards
 from mlpi.checks.component import Checks
 from mlpi.component import Component, Components
 from mlpi.house import House
@@ -73,4 +74,10 @@ def create_app(house: House, setup_key: SetupKey | None = None) -> ASGIApp:
 
 def _components(house: House) -> list[Component]:
     jobs = JobsRoom(house)
-    return [Tracking(house, jobs), Vectors(house, jobs), Checks(house, jobs), jobs]
+    return [
+        Tracking(house, jobs),
+        Boards(house),
+        Vectors(house, jobs),
+        Checks(house, jobs),
+        jobs,
+    ]

@@ -17,7 +17,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import crc32c
 from tensorboard.plugins.scalar.metadata import create_summary_metadata
 from tensorboard.util import tensor_util
 
-from mlpi.boards.reader.columns import Points
+from mlpi.boards.reader.columns import Places, Points
 from mlpi.boards.reader.run import Held
 
 NAME = "events.out.tfevents.1790000000.pi.1.0"
@@ -73,7 +73,7 @@ def write(folder: Path, records: Iterable[bytes], name: str = NAME) -> Path:
     return path
 
 
-def rows(points: Points) -> list[tuple[int, float, float]]:
+def rows(points: Points | Places) -> list[tuple[Any, ...]]:
     return list(zip(*(column.tolist() for column in points), strict=True))
 
 

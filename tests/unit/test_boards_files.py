@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from mlpi.boards.reader import files
 from mlpi.boards.reader.run import RunReader
-from tests.event_files import NAME, event, header, ours, record, restart, simple, tensor, write
+from tests.event_files import (
+    NAME,
+    event,
+    header,
+    ours,
+    record,
+    restart,
+    rows,
+    simple,
+    tensor,
+    write,
+)
 
 
 def a_log() -> list[bytes]:
@@ -41,7 +52,7 @@ STARTS = [sum(map(len, LOG[:count])) for count in range(len(LOG))]
 
 def everything(reader: RunReader) -> tuple[object, ...]:
     held = reader.held
-    entries = {tag: [entry[1:] for entry in found] for tag, found in held.entries.items()}
+    entries = {tag: rows(found.points()) for tag, found in held.entries.items()}
     return ours(held), entries, held.metadata, held.plugins
 
 
@@ -117,7 +128,7 @@ def test_records_of_any_bytes_are_read_or_named(payloads: list[bytes], repeat: i
         reader.refresh()
         assert not reader.is_waiting
         assert all(problem.path == path for problem in reader.problems)
-        for entries in reader.held.entries.values():
+        for entries in map(reader.entries, reader.held.entries):
             assert all(len(reader.content(entry)) == entry.length for entry in entries)
 
 

@@ -280,7 +280,7 @@ def test_numbers_of_another_plugin_are_no_scalars(tmp_path: Path) -> None:
     held = read(tmp_path).held
     assert "mine" not in held.series
     assert held.plugins["mine"] == "own"
-    assert [entry.step for entry in held.entries["mine"]] == list(range(50))
+    assert held.entries["mine"].points().steps.tolist() == list(range(50))
 
 
 def test_other_kinds_are_found_again_by_their_place(tmp_path: Path) -> None:
@@ -312,14 +312,14 @@ def test_other_kinds_are_found_again_by_their_place(tmp_path: Path) -> None:
         "said/text_summary": "text",
         "__run_graph__": "graphs",
     }
-    last = held.entries["cat"][-1]
+    last = reader.entries("cat")[-1]
     assert (last.step, last.wall_time, last.kind) == (19, 1.79e9 + 19 / 8, "image")
     assert summary_pb2.Summary.Image.FromString(reader.content(last)) == image
-    found = summary_pb2.HistogramProto.FromString(reader.content(held.entries["weights"][7]))
+    found = summary_pb2.HistogramProto.FromString(reader.content(reader.entries("weights")[7]))
     assert found == histogram
-    said = tensor_pb2.TensorProto.FromString(reader.content(held.entries["said/text_summary"][3]))
+    said = tensor_pb2.TensorProto.FromString(reader.content(reader.entries("said/text_summary")[3]))
     assert said == text.tensor
-    assert reader.content(held.entries["__run_graph__"][0]) == b"graph"
+    assert reader.content(reader.entries("__run_graph__")[0]) == b"graph"
     assert len(held.series["loss"]) == 20
 
 
@@ -327,7 +327,7 @@ def test_a_restart_forgets_other_kinds_too(tmp_path: Path) -> None:
     words = [event(step, tensor("said", [b"x"], plugin="text")) for step in range(9)]
     write(tmp_path, [header(), *words, restart(4), words[4]])
     held = read(tmp_path).held
-    assert [entry.step for entry in held.entries["said"]] == [0, 1, 2, 3, 4]
+    assert held.entries["said"].points().steps.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_numpy_waits_for_the_first_record() -> None:

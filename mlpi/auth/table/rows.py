@@ -1,6 +1,6 @@
 """All rows: mlpi's own routes here, each embedded tool's in its own file beside this one."""
 
-from mlpi.auth.table import checks, chroma, mlflow, tracking, vectors
+from mlpi.auth.table import boards, checks, chroma, mlflow, tracking, vectors
 from mlpi.auth.table.match import rows
 
 OWN = rows(
@@ -84,4 +84,12 @@ OWN = rows(
     """,
 )
 
-ROWS = [*OWN, *tracking.ROWS, *checks.ROWS, *mlflow.ROWS, *chroma.ROWS, *vectors.ROWS]
+ROWS = [
+    *OWN,
+    *tracking.ROWS,
+    *boards.ROWS,
+    *checks.ROWS,
+    *mlflow.ROWS,
+    *chroma.ROWS,
+    *vectors.ROWS,
+]

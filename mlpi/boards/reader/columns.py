@@ -1,8 +1,9 @@
-"""Growing columns of one tag: steps, wall times, values."""
+"""Growing columns of one tag, of which the older part may be kept elsewhere."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from mlpi.boards.reader.arrays import Array, Floats, Ints
 
@@ -20,57 +21,195 @@ class Points(NamedTuple):
 
     def at(self, where: slice | Array) -> Points:
         """The points of a slice, a mask or an order."""
-        return Points(self.steps[where], self.wall_times[where], self.values[where])
+        return Points(*(column[where] for column in self))
 
-
-class Series:
-    """One tag's points, appended to by one thread and read by any.
-
-    A point takes 20 bytes, 24 with float64 values, and a quarter more of room to grow. What
-    `points` returned stays as it was: points are added behind it, and cutting makes new columns.
-    """
-
-    def __init__(self) -> None:
-        self._held: tuple[Points, int] | None = None
-
-    def __len__(self) -> int:
-        return self._held[1] if self._held else 0
-
-    def points(self) -> Points:
-        """All points so far, without a copy; do not write to them."""
+    @classmethod
+    def none(cls) -> Points:
         import numpy as np  # noqa: PLC0415 - with the first record only
 
-        if self._held is None:
-            return Points(np.empty(0, np.int64), np.empty(0), np.empty(0, np.float32))
-        columns, count = self._held
-        return columns.at(slice(count))
+        return cls(np.empty(0, np.int64), np.empty(0), np.empty(0, np.float32))
 
-    def extend(self, new: Points) -> None:
-        """Add points behind those that are here."""
+
+class Places(NamedTuple):
+    """Where values that are no scalars stand: (n,) each, in the order of the files.
+
+    files: numbers in `Held.files`; offsets, lengths: bytes; kinds: numbers in `KIND_NAMES`.
+    """
+
+    steps: Ints
+    wall_times: Floats
+    files: Ints
+    offsets: Ints
+    lengths: Ints
+    kinds: Ints
+
+    def at(self, where: slice | Array) -> Places:
+        """The places of a slice, a mask or an order."""
+        return Places(*(column[where] for column in self))
+
+    @classmethod
+    def none(cls) -> Places:
         import numpy as np  # noqa: PLC0415
 
-        count, added = len(self), len(new.steps)
-        wanted = np.result_type(new.values.dtype, self.points().values.dtype)
-        columns = self._held[0] if self._held else None
-        is_full = columns is None or count + added > len(columns.steps)
-        if columns is None or is_full or columns.values.dtype != wanted:
-            room = (count + added) * 5 // 4 + 8 if count else count + added
-            grown = Points(
-                np.empty(room, np.int64), np.empty(room, np.float64), np.empty(room, wanted)
-            )
-            for target, source in zip(grown, self.points(), strict=True):
-                target[:count] = source
+        return cls(np.empty(0, np.int64), np.empty(0), *(np.empty(0, np.int64) for _ in range(4)))
+
+
+class Rows(Protocol):
+    """What both are to a series."""
+
+    @property
+    def steps(self) -> Ints: ...
+    def at(self, where: slice | Array) -> Self: ...
+    def __iter__(self) -> Any: ...
+    @classmethod
+    def none(cls) -> Self: ...
+
+
+R = TypeVar("R", bound=Rows)
+
+
+class Segment(NamedTuple):
+    """Rows that are kept elsewhere. below: those at this step or later are forgotten; None: none.
+
+    stored: as many rows as are kept; alive: as many as still count.
+    """
+
+    id: int
+    stored: int
+    alive: int
+    below: int | None = None
+
+
+class SegmentGone(Exception):
+    """It was joined to another meanwhile; what the series holds now says to which."""
+
+
+Load = Callable[[int], Any]  # a segment's id → its rows. Raises SegmentGone.
+
+
+class _State(NamedTuple):
+    """What a series holds, swapped as a whole: a thread that reads never sees half of it."""
+
+    segments: tuple[Segment, ...]
+    columns: Any
+    used: int  # rows of the columns' room
+
+
+class Series(Generic[R]):
+    """One tag's rows, appended to by one thread and read by any.
+
+    In memory a point takes 20 bytes, 24 with float64 values, and a quarter more of room to grow.
+    What `points` returned stays as it was: rows are added behind it, and cutting makes new columns.
+    """
+
+    def __init__(
+        self, kind: type[R], load: Load | None = None, segments: Sequence[Segment] = ()
+    ) -> None:
+        self._kind, self._load = kind, load
+        self._state = _State(tuple(segments), None, 0)
+
+    def __len__(self) -> int:
+        return sum(segment.alive for segment in self._state.segments) + self._state.used
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        return self._state.segments
+
+    @property
+    def unsaved_count(self) -> int:
+        return self._state.used
+
+    def unsaved(self) -> R:
+        """The rows that are held here alone."""
+        columns, count = self._state.columns, self._state.used
+        return self._kind.none() if columns is None else columns.at(slice(count))
+
+    def points(self) -> R:
+        """All rows so far; do not write to them. Raises SegmentGone when they change too fast."""
+        for _ in range(9):
+            state = self._state
+            try:
+                parts = [self._of(segment) for segment in state.segments]
+            except SegmentGone:
+                continue
+            if state.columns is not None:
+                parts.append(state.columns.at(slice(state.used)))
+            return _joined(self._kind, parts)
+        raise SegmentGone
+
+    def last(self) -> R:
+        """The newest row, or none."""
+        for _ in range(9):
+            state = self._state
+            if state.used:
+                return state.columns.at(slice(state.used - 1, state.used))  # type: ignore[no-any-return]
+            filled = [segment for segment in state.segments if segment.alive]
+            if not filled:
+                return self._kind.none()
+            try:
+                return self._of(filled[-1]).at(slice(-1, None))
+            except SegmentGone:
+                continue
+        raise SegmentGone
+
+    def extend(self, new: R) -> None:
+        """Add rows behind those that are here."""
+        import numpy as np  # noqa: PLC0415
+
+        segments, columns, count = self._state
+        added = len(new.steps)
+        if columns is None:
+            copies = self._kind(*(column.copy() for column in new))  # not the whole chunk behind it
+            self._state = _State(segments, copies, added)
+            return
+        widths = [np.result_type(old, one) for old, one in zip(columns, new, strict=True)]
+        is_same = all(old.dtype == width for old, width in zip(columns, widths, strict=True))
+        if not is_same or count + added > len(columns.steps):
+            room = (count + added) * 5 // 4 + 8
+            grown = self._kind(*(np.empty(room, width) for width in widths))
+            for target, source in zip(grown, columns, strict=True):
+                target[:count] = source[:count]
             columns = grown
         for target, source in zip(columns, new, strict=True):
             target[count : count + added] = source
-        self._held = columns, count + added
+        self._state = _State(segments, columns, count + added)
 
     def cut(self, step: int) -> None:
-        """Forget points at this step or later: a training that began anew writes them again."""
-        kept = self.points()
-        is_kept = kept.steps < step
-        if not is_kept.all():
-            self._held = kept.at(is_kept), int(is_kept.sum())
+        """Forget rows at this step or later: a training that began anew writes them again."""
+        segments, columns, count = self._state
+        kept = tuple(self._cut(segment, step) for segment in segments)
+        if columns is not None:
+            rows = columns.at(slice(count))
+            is_kept = rows.steps < step
+            if not is_kept.all():
+                columns, count = rows.at(is_kept), int(is_kept.sum())
+        self._state = _State(kept, columns, count)
+
+    def saved(self, segments: Sequence[Segment]) -> None:
+        """All rows are kept elsewhere now."""
+        self._state = _State(tuple(segments), None, 0)
 
     def size_bytes(self) -> int:
-        return sum(column.nbytes for column in self._held[0]) if self._held else 0
+        columns = self._state.columns
+        return 0 if columns is None else sum(column.nbytes for column in columns)
+
+    def _cut(self, segment: Segment, step: int) -> Segment:
+        if segment.below is not None and segment.below <= step:
+            return segment
+        count = int((self._of(segment).steps < step).sum())
+        return segment._replace(alive=count, below=step) if count < segment.alive else segment
+
+    def _of(self, segment: Segment) -> R:
+        assert self._load is not None
+        rows: R = self._load(segment.id)
+        return rows if segment.below is None else rows.at(rows.steps < segment.below)
+
+
+def _joined(kind: type[R], parts: list[R]) -> R:
+    import numpy as np  # noqa: PLC0415
+
+    if not parts:
+        return kind.none()
+    if len(parts) == 1:
+        return parts[0]
+    return kind(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -23,6 +23,12 @@ KINDS = {
     8: ("tensor", ""),
 }
 
+# All kinds of content, by the number that is kept of them. Add behind, never between.
+KIND_NAMES = (
+    *("old_histogram", "image", "histogram", "audio", "tensor", "simple_value"),
+    *("graph", "run_metadata", "meta_graph"),
+)
+
 
 class Metadata(NamedTuple):
     """SummaryMetadata; writers send it with a tag's first value only."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from mlpi.boards.reader.arrays import Flags, Ints
 from mlpi.boards.reader.crc import masked, masked_rows
@@ -33,7 +34,7 @@ class EventFileCorrupt(MlpiError):
         super().__init__(
             f"{path.name}, byte {offset}: {what}.", advice=f"{after} Copy the file here again."
         )
-        self.path, self.offset, self.goes_on = path, offset, goes_on
+        self.path, self.offset, self.what, self.goes_on = path, offset, what, goes_on
 
 
 class Replaced(Exception):
@@ -193,6 +194,27 @@ class EventFile:
             self._head = os.pread(file, MARK, 0)
         self.offset += size
         self._tail = os.pread(file, MARK, self.offset - MARK)
+
+    def mark(self) -> dict[str, Any]:
+        """How far it was read, to go on from after a restart; for JSON."""
+        problems = [(one.offset, one.what, one.goes_on) for one in self.problems]
+        return {
+            "offset": self.offset,
+            "head": self._head.hex(),
+            "tail": self._tail.hex(),
+            "seen": list(self._seen),
+            "suspect": self._suspect,
+            "waits": self.is_waiting,
+            "problems": problems,
+        }
+
+    def go_on_from(self, mark: dict[str, Any]) -> None:
+        """Take up where another left off."""
+        self.offset, self._suspect = mark["offset"], mark["suspect"]
+        self._head, self._tail = bytes.fromhex(mark["head"]), bytes.fromhex(mark["tail"])
+        self._seen, self.is_waiting = tuple(mark["seen"]), mark["waits"]
+        for offset, what, goes_on in mark["problems"]:
+            self._note(offset, what, goes_on=goes_on)
 
     def refuse(self, offset: int, what: str) -> None:
         """A record's payload is no event."""

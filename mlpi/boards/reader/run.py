@@ -5,23 +5,26 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlpi.boards.reader.arrays import Ints
 from mlpi.boards.reader.batches import Piece, decode
-from mlpi.boards.reader.columns import Points, Series
-from mlpi.boards.reader.events import SCALARS, Metadata, Value, parse
+from mlpi.boards.reader.columns import Load, Places, Points, Series
+from mlpi.boards.reader.events import KIND_NAMES, SCALARS, Metadata, Value, parse
 from mlpi.boards.reader.files import Chunk, EventFile, EventFileCorrupt, Replaced, opened
 from mlpi.boards.reader.framing import HEAD, Framer
 from mlpi.boards.reader.wire import WireError
 
 NO_LIMIT = 1 << 62
+AT_ONCE = 64 << 20  # what is read anew beside what is shown, before that is let go
+MOST_TAGS = 20_000  # of a run
+LONGEST_TAG = 4096  # characters
 
 
 class Entry(NamedTuple):
     """A value that is no scalar: where its content stands, to be read when asked for."""
 
-    file: Path
+    file: str
     offset: int
     length: int
     kind: str
@@ -43,32 +46,68 @@ class Refreshed:
 class Held:
     """What a run has written, by tag.
 
-    metadata: as first written; series: scalars; entries: all other values. The reader adds to them
-    while others look: walk over `list(held.series.items())`, not over the dict itself.
+    metadata: as first written; series: scalars; entries: all other values; files: names that
+    entries stand in; skipped: hashes of tags that were too many or too long. The reader adds to
+    them while others look: walk over `list(held.series.items())`, not over the dict itself.
     """
 
     metadata: dict[str, Metadata] = field(default_factory=dict)
     plugins: dict[str, str] = field(default_factory=dict)
-    series: dict[str, Series] = field(default_factory=dict)
-    entries: dict[str, list[Entry]] = field(default_factory=dict)
+    series: dict[str, Series[Points]] = field(default_factory=dict)
+    entries: dict[str, Series[Places]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    skipped: set[int] = field(default_factory=set)
+    load: Load | None = None
+
+    def scalars(self, tag: str) -> Series[Points]:
+        """A tag's series, made if it has none."""
+        return self.series.setdefault(tag, Series(Points, self.load))
+
+    def others(self, tag: str) -> Series[Places]:
+        """A tag's entries, made if it has none."""
+        return self.entries.setdefault(tag, Series(Places, self.load))
+
+    def file_number(self, name: str) -> int:
+        if name not in self.files:
+            self.files.append(name)
+        return self.files.index(name)
+
+    def is_welcome(self, tag: str) -> bool:
+        """Whether there is room for it: a file could hold a tag a record."""
+        if tag in self.series or tag in self.entries:
+            return True
+        count = len(self.series) + len(self.entries)
+        if len(tag) <= LONGEST_TAG and count < MOST_TAGS:
+            return True
+        if len(self.skipped) < MOST_TAGS:
+            self.skipped.add(hash(tag))
+        return False
+
+    @property
+    def unsaved_bytes(self) -> int:
+        return sum(one.size_bytes() for one in list(self.series.values())) + sum(
+            one.size_bytes() for one in list(self.entries.values())
+        )
 
 
 class RunReader:
     """Follows a run. One thread refreshes; any may read what `held` holds.
 
-    Memory: 20 to 30 bytes a scalar, about 200 an entry of another kind, and while a refresh runs
-    some 20 MB, or thrice the largest record (64 MB at most, larger ones are passed over).
+    Memory: 20 to 30 bytes a scalar and 48 to 60 an entry of another kind until they are saved, some
+    600 a tag, and while a refresh runs some 20 MB, or thrice the largest record (64 MB at most,
+    larger ones are passed over).
 
     As TensorBoard does, it takes files in the order of their names, a tag's metadata from its first
     value that has some, and a writer's restart as the end of all points from its step on. Files
     older than TensorBoard's format 2 (2016) do not mark restarts; their points are all kept.
     """
 
-    def __init__(self, folder: Path, *, check_crc: bool = False) -> None:
-        """check_crc: check every record, not only each length and the last record of a file."""
+    def __init__(self, folder: Path, *, check_crc: bool = False, load: Load | None = None) -> None:
+        """check_crc: check every record, not only each length and the last record of a file.
+        load: rows that were saved, by their segment."""
         self.folder = folder
-        self.held = Held()
-        self._check_crc = check_crc
+        self.held = Held(load=load)
+        self._check_crc, self._load = check_crc, load
         self._framer = Framer()
         self._files: dict[str, EventFile] = {}
 
@@ -86,11 +125,12 @@ class RunReader:
             except Replaced:
                 is_anew = True
         if is_anew:
-            # Built beside what is shown until it is whole: a curve does not vanish for a moment.
+            # Built beside what is shown: a curve does not vanish for a moment, if it is not long.
             files: dict[str, EventFile] = {}
-            held = Held()
-            read = self._read(names, files, held, NO_LIMIT)
+            held = Held(load=self._load)
+            read = self._read(names, files, held, max(budget_bytes, AT_ONCE))
             self._files, self.held = files, held
+            return Refreshed(read, is_anew, has_more=read >= max(budget_bytes, AT_ONCE))
         return Refreshed(read, is_anew, has_more=read >= budget_bytes)
 
     @property
@@ -102,10 +142,40 @@ class RunReader:
         """Whether a file ends within a record."""
         return any(file.is_waiting for file in self._files.values())
 
+    def entries(self, tag: str) -> list[Entry]:
+        """Where a tag's values stand that are no scalars, in the order of the files."""
+        held = self.held
+        series = held.entries.get(tag)
+        if series is None:
+            return []
+        rows = zip(*(column.tolist() for column in series.points()), strict=True)
+        return [
+            Entry(held.files[file], offset, length, KIND_NAMES[kind], step, wall_time)
+            for step, wall_time, file, offset, length, kind in rows
+        ]
+
     def content(self, entry: Entry) -> bytes:
         """The bytes of an entry: a Summary.Image, a TensorProto, …, as its kind says."""
-        with opened(entry.file) as file:
+        with opened(self.folder / entry.file) as file:
             return os.pread(file.fileno(), entry.length, entry.offset)
+
+    def marks(self) -> dict[str, dict[str, Any]]:
+        """How far each file was read (`EventFile.mark`), to go on from after a restart."""
+        return {name: file.mark() for name, file in self._files.items()}
+
+    def go_on_from(self, marks: dict[str, dict[str, Any]], held: Held) -> None:
+        """Take up what another reader of this folder had read."""
+        self.held = held
+        for name, mark in marks.items():
+            file = EventFile(self.folder / name, self._framer, check_crc=self._check_crc)
+            file.go_on_from(mark)
+            self._files[name] = file
+
+    def moved(self, folder: Path) -> None:
+        """The folder has another name now."""
+        self.folder = folder
+        for name, file in self._files.items():
+            file.path = folder / name
 
     def _read(
         self, names: list[str], files: dict[str, EventFile], held: Held, budget_bytes: int
@@ -128,13 +198,16 @@ class RunReader:
 def event_files(folder: Path) -> list[str]:
     """Names of a folder's event files, in the order in which they are read."""
     with os.scandir(folder) as found:
-        return sorted(
-            entry.name
-            for entry in found
-            if "tfevents" in entry.name
-            and not entry.name.endswith(".profile-empty")
-            and entry.is_file(follow_symlinks=False)
-        )
+        return sorted(entry.name for entry in found if is_event_file(entry))
+
+
+def is_event_file(entry: os.DirEntry[str]) -> bool:
+    """By its name, as TensorBoard tells them. Links are none: they could lead out of the folder."""
+    return (
+        "tfevents" in entry.name
+        and not entry.name.endswith(".profile-empty")
+        and entry.is_file(follow_symlinks=False)
+    )
 
 
 class Intake:
@@ -145,7 +218,7 @@ class Intake:
         self._restarts: list[tuple[int, int]] = []  # begin of the record, step
         self._points: dict[str, list[tuple[Ints, Points]]] = {}
         self._singles: dict[str, list[tuple[int, int, float, float, bool]]] = {}
-        self._entries: list[tuple[int, str, Entry]] = []
+        self._entries: dict[str, list[tuple[int, int, float, int, int, int, int]]] = {}
 
     def take(self) -> None:
         pieces, left = decode(self._chunk.data, self._chunk.begins, self._chunk.lengths)
@@ -159,7 +232,10 @@ class Intake:
             self._describe(tag, kind, metadata)
         strange: list[tuple[int, int]] = []
         for piece in pieces:
-            if self._is_scalar(piece.template.tag, piece.template.kind):
+            tag, kind = piece.template.tag, piece.template.kind
+            if not self._held.is_welcome(tag):
+                continue
+            if self._is_scalar(tag, kind):
                 self._add_piece(piece)
             else:
                 lengths = self._chunk.lengths[self._chunk.begins.searchsorted(piece.begins)]
@@ -184,6 +260,8 @@ class Intake:
         return walked
 
     def _describe(self, tag: str, kind: str, metadata: Metadata | None) -> None:
+        if not self._held.is_welcome(tag):
+            return
         if metadata is not None and tag not in self._held.metadata:
             self._held.metadata[tag] = metadata
             if metadata.plugin:
@@ -199,6 +277,8 @@ class Intake:
         self._points.setdefault(piece.template.tag, []).append((piece.begins, points))
 
     def _add_single(self, begin: int, value: Value, step: int, wall_time: float) -> None:
+        if not self._held.is_welcome(value.tag):
+            return
         if value.number is not None and self._is_scalar(value.tag, value.kind):
             row = (begin, step, wall_time, value.number.value, value.number.is_double)
             self._singles.setdefault(value.tag, []).append(row)
@@ -207,15 +287,11 @@ class Intake:
             return  # metadata alone
         if value.plugin:
             self._held.plugins.setdefault(value.tag, value.plugin)
-        entry = Entry(
-            self._file.path,
-            self._chunk.base + value.begin,
-            value.end - value.begin,
-            value.kind,
-            step,
-            wall_time,
-        )
-        self._entries.append((begin, value.tag, entry))
+        place = (self._chunk.base + value.begin, value.end - value.begin)
+        kind = KIND_NAMES.index(value.kind)
+        file = self._held.file_number(self._file.path.name)
+        found = (begin, step, wall_time, file, *place, kind)
+        self._entries.setdefault(value.tag, []).append(found)
 
     def _commit(self) -> None:
         """Join each tag's points in the order of the file, with restarts where they stand."""
@@ -229,17 +305,17 @@ class Intake:
             )
             self._points.setdefault(tag, []).append((np.array(places, np.int64), single))
         columns = {tag: _in_order(parts) for tag, parts in self._points.items()}
-        self._entries.sort(key=lambda row: row[0])
+        others = {tag: _placed(rows) for tag, rows in self._entries.items()}
         after = -1
         for before, step in [*sorted(self._restarts), (NO_LIMIT, None)]:
             for tag, (begins, points) in columns.items():
                 first, last = np.searchsorted(begins, [after, before])
                 if first < last:
-                    series = self._held.series.setdefault(tag, Series())
-                    series.extend(points.at(slice(first, last)))
-            for begin, tag, entry in self._entries:
-                if after <= begin < before:
-                    self._held.entries.setdefault(tag, []).append(entry)
+                    self._held.scalars(tag).extend(points.at(slice(first, last)))
+            for tag, (begins, places) in others.items():
+                first, last = np.searchsorted(begins, [after, before])
+                if first < last:
+                    self._held.others(tag).extend(places.at(slice(first, last)))
             if step is not None:
                 self._forget_from(step)
             after = before
@@ -247,8 +323,19 @@ class Intake:
     def _forget_from(self, step: int) -> None:
         for series in self._held.series.values():
             series.cut(step)
-        for tag, entries in self._held.entries.items():
-            self._held.entries[tag] = [entry for entry in entries if entry.step < step]
+        for others in self._held.entries.values():
+            others.cut(step)
+
+
+def _placed(
+    rows: list[tuple[int, int, float, int, int, int, int]],
+) -> tuple[Ints, Places]:
+    import numpy as np  # noqa: PLC0415
+
+    rows.sort(key=lambda row: row[0])
+    begins, steps, wall_times, *rest = zip(*rows, strict=True)
+    ints = [np.array(column, np.int64) for column in (begins, steps, *rest)]
+    return ints[0], Places(ints[1], np.array(wall_times, np.float64), *ints[2:])
 
 
 def _in_order(parts: list[tuple[Ints, Points]]) -> tuple[Ints, Points]:

@@ -1,0 +1,61 @@
+"""Boards as a component of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio.to_thread
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from mlpi.auth.roles import Principal
+from mlpi.boards.cache import Cache
+from mlpi.boards.library import Library
+from mlpi.boards.routes import router
+from mlpi.boards.service import BoardsService
+from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.house import House
+
+FOLDER = "tensorboard"  # below the home: what people copy their logs into
+
+
+class Boards:
+    """Curves and pictures of TensorBoard's logs."""
+
+    name = "boards"
+    links: Sequence[Link] = (Link("Boards", "/boards", "boards"),)
+
+    def __init__(self, house: House) -> None:
+        home = house.settings.home
+        self.library = Library(home / FOLDER, Cache(home / "cache" / "boards.sqlite3"))
+        self.service = BoardsService(self.library, house.db, house.audit, house.clock)
+        self.routers: Sequence[APIRouter] = (router(self.service),)
+
+    @property
+    def rooms(self) -> dict[str, ASGIApp]:
+        return {}
+
+    async def start(self) -> None:
+        """Follow the logs; a thread looks through the folders."""
+        await anyio.to_thread.run_sync(self.library.start)
+
+    async def stop(self) -> None:
+        await anyio.to_thread.run_sync(self.library.stop)
+
+    def summary(self, principal: Principal) -> Card | None:
+        if principal.workspace is None:
+            return None
+        totals = self.service.totals(principal.workspace)
+        newest = sorted(
+            self.service.listed(principal.workspace), key=lambda one: -one.run.changed_at
+        )
+        return Card("boards/_card.html", {"totals": totals, "newest": newest[:4]})
+
+    def search(self, principal: Principal, words: str) -> Sequence[Hit]:
+        return self.service.search(principal.workspace, words) if principal.workspace else ()
+
+    def health(self) -> Health:
+        parts = [self.library.trouble]
+        if self.library.watch_problem:
+            parts.append(f"looks for changes every second or so: {self.library.watch_problem}")
+        return Health(State.READY, "; ".join(part for part in parts if part))

@@ -1,0 +1,109 @@
+"""Where runs lie: `tensorboard/<workspace>/<run>/`; what folders tell without opening a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpi.boards.reader.run import is_event_file
+from mlpi.errors import Invalid
+
+ROOT_RUN = "."  # event files right in the workspace's folder, by TensorBoard's own name for it
+DEEPEST = 16  # folders below a workspace's
+LONGEST_NAME = 400
+LONGEST_PART = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run's folder. state: every event file's name, size and time of change, in ns."""
+
+    workspace: str
+    name: str
+    state: tuple[tuple[str, int, int], ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(size for _, size, _ in self.state)
+
+    @property
+    def changed_at(self) -> float:
+        """When a file last changed, Unix seconds."""
+        return max((changed for _, _, changed in self.state), default=0) / 1e9
+
+
+def run_folder(root: Path, workspace: str, name: str) -> Path:
+    """Where a run lies or would lie. Raises Invalid for a name that leads elsewhere."""
+    return root / workspace / checked_name(name)
+
+
+def checked_name(name: str) -> str:
+    """A run's name: a path below its workspace's folder, with '/' between. Raises Invalid."""
+    if name == ROOT_RUN:
+        return name
+    parts = name.split("/")
+    problem = ""
+    if not name or len(name) > LONGEST_NAME or len(name.encode("utf-8", "replace")) > 1000:
+        problem = f"must have 1 to {LONGEST_NAME} characters"
+    elif any(part in ("", ".", "..") for part in parts):
+        problem = "must not begin or end with '/', nor hold '//', '.' or '..' as a part"
+    elif any(part.startswith(".") for part in parts):
+        problem = "must not have a part that begins with '.'"
+    elif not name.isprintable() or "\\" in name:
+        problem = "must hold printable characters, and no backslash"
+    elif len(parts) > DEEPEST or any(len(part.encode()) > LONGEST_PART for part in parts):
+        problem = f"must have {DEEPEST} parts at most, each of {LONGEST_PART} bytes at most"
+    if problem:
+        raise Invalid(
+            f"The run's name {name[:80]!r} {problem}.",
+            advice="Name it as a folder below the workspace's, as in 'digits/lr-0.1'.",
+            field="run",
+        )
+    return name
+
+
+def found_in(root: Path, workspace: str) -> Iterator[Found]:
+    """Every run of a workspace. Links are not followed: they could lead out of it."""
+    yield from _walk(root / workspace, workspace, "", 0)
+
+
+def look(root: Path, workspace: str, name: str) -> Found | None:
+    """One run as it is now; None when its folder holds no event file."""
+    folder = root / workspace / name
+    try:
+        state, _ = _entries(folder)
+    except OSError:
+        return None
+    return Found(workspace, name, state) if state else None
+
+
+def _walk(folder: Path, workspace: str, name: str, depth: int) -> Iterator[Found]:
+    try:
+        state, below = _entries(folder)
+    except OSError:  # went away, or is not ours to read
+        return
+    if state:
+        yield Found(workspace, name or ROOT_RUN, state)
+    if depth >= DEEPEST:
+        return
+    for one in below:
+        yield from _walk(folder / one, workspace, f"{name}/{one}" if name else one, depth + 1)
+
+
+def _entries(folder: Path) -> tuple[tuple[tuple[str, int, int], ...], list[str]]:
+    """Event files with size and time of change, and folders, both by name."""
+    state, below = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith(".") and entry.name.isprintable():
+                    below.append(entry.name)
+            elif is_event_file(entry):
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue
+                state.append((entry.name, status.st_size, status.st_mtime_ns))
+    return tuple(sorted(state)), sorted(below)

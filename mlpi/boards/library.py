@@ -1,0 +1,449 @@
+"""All runs of all workspaces, read as their files grow.
+
+Two threads. One waits for inotify and says which folders changed; where inotify does not reach
+(NFS, too few watches) the other looks by itself. That one reads: a changed run at once, long logs
+in slices of 8 MB, with the changed runs between them. What was read goes to the cache when there
+is much of it, when a run has been quiet for a minute, and at the end; so memory does not grow with
+the logs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlpi.boards.cache import Cache
+from mlpi.boards.folders import Found, found_in, look, run_folder
+from mlpi.boards.reader.run import RunReader
+from mlpi.boards.watching import Watch
+from mlpi.errors import Conflict, NotFound
+
+SLICE_BYTES = 8 << 20  # of a file, before others have their turn
+SAVE_BYTES = 8 << 20  # unsaved rows of one run
+BUDGET_BYTES = 48 << 20  # unsaved rows of all runs
+HARD_BYTES = 4 * BUDGET_BYTES  # when nothing can be saved, nothing more is read
+QUIET_S = 60.0  # without a new point, before a run is saved
+LONGEST_S = 600.0  # unsaved, of a run that grows all the time
+SCAN_S = 60.0  # between looks at every folder, in case inotify missed something
+POLL_S = 1.0  # the same where inotify does not reach, while somebody looks on
+POLL_IDLE_S = 10.0
+LOOKED_S = 60.0
+LEAST_RESCAN_S = 0.5
+RETRY_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """One folder of event files. version: another number whenever what it shows has changed."""
+
+    workspace: str
+    name: str
+    reader: RunReader
+    found: Found
+    version: int = 0
+    is_reading: bool = True  # not yet at the end of its files
+    failure: str = ""
+    unsaved_bytes: int = 0
+    is_unsaved: bool = False
+    changed_s: float = 0.0  # monotonic, of the last new point
+    unsaved_s: float = 0.0  # monotonic, of the first unsaved point
+    lock: threading.Lock = field(default_factory=threading.Lock)  # held while its folder is used
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.workspace, self.name
+
+    @property
+    def size_bytes(self) -> int:
+        return self.found.size_bytes
+
+    @property
+    def changed_at(self) -> float:
+        """When its files last changed, Unix seconds."""
+        return self.found.changed_at
+
+
+class Library:
+    """Follows every run below a folder, once started. Any thread may call its other methods."""
+
+    def __init__(self, root: Path, cache: Cache) -> None:
+        self.root = root
+        self.trouble = ""  # what it cannot do, in words
+        self._cache = cache
+        self._runs: dict[tuple[str, str], Run] = {}
+        self._versions: dict[str, int] = {}
+        self._version = time.time_ns()  # above every number of an earlier process
+        self._lock = threading.Lock()  # of the maps and queues
+        self._wake = threading.Event()
+        self._is_ending = False
+        self._fresh: deque[tuple[str, str]] = deque()
+        self._backlog: deque[tuple[str, str]] = deque()
+        self._rescans: set[str] = set()
+        self._scanned_s = self._looked_s = self._retry_s = 0.0
+        self._has_scanned = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._watch = Watch(root, self._on_change)
+
+    # --- what others ask ---------------------------------------------------------------------
+
+    def runs(self, workspace: str) -> list[Run]:
+        """A workspace's runs by name."""
+        self._note_look()
+        with self._lock:
+            found = [run for run in self._runs.values() if run.workspace == workspace]
+        return sorted(found, key=lambda run: run.name)
+
+    def run(self, workspace: str, name: str) -> Run:
+        """Raises NotFound."""
+        self._note_look()
+        with self._lock:
+            run = self._runs.get((workspace, name))
+        if run is None:
+            raise NotFound(f"There is no run {name[:200]!r} in this workspace's boards.")
+        return run
+
+    def version(self, workspace: str) -> int:
+        """A number that is another one whenever a run came, went or grew."""
+        self._note_look()
+        return self._versions.get(workspace, 0)
+
+    @property
+    def is_polling(self) -> bool:
+        """Whether folders are looked at again and again, for want of inotify."""
+        return not self._watch.is_watching
+
+    @property
+    def watch_problem(self) -> str:
+        return self._watch.problem
+
+    def pending(self, workspace: str) -> int:
+        """How many runs are not read to their end yet."""
+        with self._lock:
+            return sum(run.is_reading for run in self._runs.values() if run.workspace == workspace)
+
+    def size_bytes(self, workspace: str) -> int:
+        """Of all event files."""
+        return sum(run.size_bytes for run in self.runs(workspace))
+
+    def wait_until_scanned(self, timeout_s: float) -> bool:
+        """Wait for the first look at every folder; whether it is done."""
+        return self._has_scanned.wait(timeout_s)
+
+    def _note_look(self) -> None:
+        now = time.monotonic()
+        was_idle, self._looked_s = now - self._looked_s >= LOOKED_S, now
+        if was_idle and self.is_polling:
+            self._wake.set()  # look more often from now on
+
+    # --- what others do ----------------------------------------------------------------------
+
+    def touch(self, workspace: str, name: str) -> None:
+        """A run's files have changed: read them at once."""
+        self._look_at(workspace, name)
+        self._wake.set()
+
+    def rename(self, workspace: str, name: str, new_name: str) -> None:
+        """Move a run's folder. Raises NotFound, Conflict, Invalid, OSError."""
+        run = self.run(workspace, name)
+        target = run_folder(self.root, workspace, new_name)
+        with run.lock:
+            if target.exists():
+                raise Conflict(f"There is a folder {new_name!r} already.")
+            source = run.reader.folder
+            if source in target.parents:
+                raise Conflict("A run cannot be moved into itself.")
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            source.rename(target)
+            with self._lock:
+                self._runs.pop(run.key, None)
+                self._runs[workspace, new_name] = run
+                run.name = new_name
+                run.reader.moved(target)
+            self._try(lambda: self._cache.rename(workspace, name, new_name))
+            self._changed(run)
+        self._remove_empty(source.parent, workspace)
+        self.rescan(workspace)
+
+    def remove(self, workspace: str, name: str) -> None:
+        """Remove a run's event files, and its folder if nothing else is in it. Raises NotFound."""
+        run = self.run(workspace, name)
+        with run.lock:
+            folder = run.reader.folder
+            for file, _, _ in run.found.state:
+                (folder / file).unlink(missing_ok=True)
+            newer = look(self.root, workspace, name)
+            for file, _, _ in newer.state if newer else ():
+                (folder / file).unlink(missing_ok=True)
+            self._forget(run)
+        self._remove_empty(folder, workspace)
+
+    def rescan(self, workspace: str) -> None:
+        """Look for runs that came or went."""
+        with self._lock:
+            self._rescans.add(workspace)
+        self._wake.set()
+
+    # --- life --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._watch.start()
+        self._thread = threading.Thread(target=self._work, name="boards", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, with everything saved. Blocks for a second or so."""
+        self._is_ending = True
+        self._watch.stop()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            self._save(run)
+        self._cache.close()
+
+    # --- the reading thread ------------------------------------------------------------------
+
+    def _work(self) -> None:
+        with suppress(OSError):
+            # Whoever looks at a page comes first.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        while not self._is_ending:
+            try:
+                self._wake.clear()
+                self._scan_if_due()
+                if not self._read_next():
+                    self._save_quiet()
+                    self._wake.wait(self._pause_s())
+            except Exception:
+                log.exception("reading of boards went wrong", extra={"action": "boards_failed"})
+                self._wake.wait(1.0)
+
+    def _pause_s(self) -> float:
+        if self._rescans:
+            return LEAST_RESCAN_S
+        if self._watch.is_watching:
+            return QUIET_S / 4
+        is_looked_at = time.monotonic() - self._looked_s < LOOKED_S
+        return POLL_S if is_looked_at else POLL_IDLE_S
+
+    def _scan_if_due(self) -> None:
+        now = time.monotonic()
+        every_s = SCAN_S if self._watch.is_watching else self._pause_s() * 0.9
+        if not self._has_scanned.is_set() or now - self._scanned_s >= every_s:
+            self._scan(self._workspaces())
+            self._scanned_s = time.monotonic()
+            self._has_scanned.set()
+            if self._cache.is_broken:
+                self._begin_anew()
+        elif self._rescans and now - self._scanned_s >= LEAST_RESCAN_S:
+            with self._lock:
+                asked, self._rescans = self._rescans, set()
+            self._scan(asked)
+            self._scanned_s = time.monotonic()
+
+    def _workspaces(self) -> set[str]:
+        with os.scandir(self.root) as entries:
+            return {one.name for one in entries if one.is_dir(follow_symlinks=False)}
+
+    def _scan(self, workspaces: set[str]) -> None:
+        for workspace in workspaces:
+            found = {one.name: one for one in found_in(self.root, workspace)}
+            for one in found.values():
+                self._note(one)
+            with self._lock:
+                gone = [
+                    run
+                    for run in self._runs.values()
+                    if run.workspace == workspace and run.name not in found
+                ]
+            for run in gone:
+                with run.lock:
+                    if look(self.root, workspace, run.name) is None:
+                        self._forget(run)
+        if self._has_scanned.is_set():
+            return
+        for workspace, name in self._cache.known():
+            if (workspace, name) not in self._runs:
+                self._try(lambda key=(workspace, name): self._cache.forget(*key))
+
+    def _begin_anew(self) -> None:
+        """The cache cannot be read: what it held is read from the files again."""
+        log.warning("boards are read anew", extra={"action": "boards_anew"})
+        self._cache.clear()
+        with self._lock:
+            self._runs.clear()
+            self._fresh.clear()
+            self._backlog.clear()
+        self._scan(self._workspaces())
+
+    def _on_change(self, workspace: str, name: str | None) -> None:
+        """By the watching thread: a run's file changed, or (without a name) some folder did."""
+        if name is None:
+            self.rescan(workspace)
+        else:
+            self._look_at(workspace, name)
+            self._wake.set()
+
+    def _look_at(self, workspace: str, name: str) -> None:
+        found = look(self.root, workspace, name)
+        if found is None:
+            self.rescan(workspace)
+        else:
+            self._note(found)
+
+    def _note(self, found: Found) -> None:
+        """Queue a run if its files are not as they were read."""
+        key = (found.workspace, found.name)
+        with self._lock:
+            run = self._runs.get(key)
+            if run is not None:
+                if run.found.state == found.state:
+                    return
+                run.found = found
+                if run.is_reading:
+                    return  # is in a queue
+                run.is_reading = True
+                self._fresh.append(key)
+                return
+        # A new one, or the first look after a start: reading what was kept takes a moment.
+        reader = RunReader(self.root / found.workspace / found.name, load=self._cache.load)
+        self._try(lambda: self._cache.restore(found.workspace, found.name, reader))
+        with self._lock:
+            if key not in self._runs:
+                self._runs[key] = run = Run(found.workspace, found.name, reader, found)
+                self._backlog.append(key)
+
+    def _read_next(self) -> bool:
+        """Read a slice of the run whose turn it is; whether there was one."""
+        if self._is_too_full():
+            return False
+        with self._lock:
+            queue = self._fresh or self._backlog
+            run = self._runs.get(queue.popleft()) if queue else None
+            if run is None:
+                return bool(self._fresh or self._backlog)
+        with run.lock:
+            self._read(run)
+        if run.unsaved_bytes >= SAVE_BYTES or self._unsaved_bytes() >= BUDGET_BYTES:
+            self._save_largest()
+        return True
+
+    def _read(self, run: Run) -> None:
+        has_more = False
+        begun = run.found.state
+        before = run.reader.held
+        try:
+            refreshed = run.reader.refresh(SLICE_BYTES)
+            has_more = refreshed.has_more
+            has_new = refreshed.read_bytes > 0 or run.reader.held is not before or not run.version
+            run.failure = ""
+        except Exception as error:
+            # Nobody foresaw it unless it is the disk's; other runs are read all the same.
+            if not isinstance(error, OSError):
+                log.exception("a run cannot be read", extra={"action": "board_run_failed"})
+            has_new = run.failure != str(error)
+            run.failure = str(error)
+        with self._lock:
+            # Written to meanwhile: what was not read yet is noticed now or with the next change.
+            run.is_reading = has_more or begun != run.found.state
+            if run.is_reading:
+                (self._backlog if has_more else self._fresh).append(run.key)
+        if has_new:
+            self._note_unsaved(run)
+            self._changed(run)
+
+    def _note_unsaved(self, run: Run) -> None:
+        run.unsaved_bytes = run.reader.held.unsaved_bytes
+        now = time.monotonic()
+        run.changed_s = now
+        if not run.is_unsaved:
+            run.is_unsaved, run.unsaved_s = True, now
+
+    def _changed(self, run: Run) -> None:
+        with self._lock:
+            self._version += 1
+            run.version = self._version
+            self._versions[run.workspace] = self._version
+
+    def _forget(self, run: Run) -> None:
+        with self._lock:
+            self._runs.pop(run.key, None)
+            self._version += 1
+            self._versions[run.workspace] = self._version
+        self._try(lambda: self._cache.forget(run.workspace, run.name))
+
+    def _remove_empty(self, folder: Path, workspace: str) -> None:
+        """Folders that hold nothing any more, up to the workspace's own."""
+        top = self.root / workspace
+        while folder != top and top in folder.parents:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    # --- saving ------------------------------------------------------------------------------
+
+    def _every(self) -> Iterator[Run]:
+        with self._lock:
+            return iter(list(self._runs.values()))
+
+    def _unsaved_bytes(self) -> int:
+        return sum(run.unsaved_bytes for run in self._every())
+
+    def _is_too_full(self) -> bool:
+        """Whether what was read cannot be put anywhere."""
+        return bool(self.trouble) and self._unsaved_bytes() >= HARD_BYTES
+
+    def _save_largest(self) -> None:
+        if time.monotonic() < self._retry_s:
+            return
+        largest = sorted(self._every(), key=lambda run: -run.unsaved_bytes)
+        for run in largest:
+            if run.unsaved_bytes < SAVE_BYTES and self._unsaved_bytes() < BUDGET_BYTES // 2:
+                return
+            with run.lock:
+                self._save(run)
+
+    def _save_quiet(self) -> None:
+        now = time.monotonic()
+        if now < self._retry_s:
+            return
+        for run in self._every():
+            is_quiet = now - run.changed_s >= QUIET_S or now - run.unsaved_s >= LONGEST_S
+            if run.is_unsaved and is_quiet:
+                with run.lock:
+                    self._save(run)
+
+    def _save(self, run: Run) -> None:
+        if run.is_unsaved and self._try(
+            lambda: self._cache.save(run.workspace, run.name, run.reader)
+        ):
+            run.is_unsaved, run.unsaved_bytes = False, 0
+
+    def _try(self, what: object) -> bool:
+        """Do something with the cache, which the pages can do without."""
+        assert callable(what)
+        try:
+            what()
+        except (sqlite3.Error, OSError) as error:
+            if not self.trouble:
+                log.warning("the cache of boards cannot be written", exc_info=True)
+            self.trouble = f"cannot keep what it has read: {error}"
+            self._retry_s = time.monotonic() + RETRY_S
+            return False
+        self.trouble = ""
+        return True
