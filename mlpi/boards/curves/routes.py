@@ -49,7 +49,7 @@ def router(service: BoardsService, curves: CurvesService) -> APIRouter:
     @pages.get("/boards/version")
     async def version(request: Request) -> Response:
         number = service.library.version(workspace_of(request))
-        return Response(b'{"version":%d}' % number, media_type="application/json")
+        return Response(b'{"version":"%d"}' % number, media_type="application/json")
 
     @pages.get(AT + "/state")
     def state(request: Request) -> Response:
@@ -75,7 +75,7 @@ def router(service: BoardsService, curves: CurvesService) -> APIRouter:
             group=view.group,
             window=_window(query),
         )
-        return _json({"version": room.version, **found})
+        return _json({"version": str(room.version), **found})
 
     @pages.get(AT + "/data.csv")
     def csv(request: Request) -> Response:
@@ -101,7 +101,7 @@ def router(service: BoardsService, curves: CurvesService) -> APIRouter:
 def _start(room: Room, tags: list[Tag]) -> dict[str, Any]:
     """What a page begins with and asks for again: key tells other tags, tree other runs."""
     return {
-        "version": room.version,
+        "version": str(room.version),  # past what JavaScript's numbers hold
         "pending": room.pending,
         "tree": key_of((one.name, bool(one.run.failure)) for one in room.runs),
         "key": key_of(tags),
