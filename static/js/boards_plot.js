@@ -270,9 +270,9 @@
       const size = tip.getBoundingClientRect();
       // Below the chart, or above it, so that it hides nothing of it.
       const below = area.bottom + 26;
-      const isBelow = below + size.height < innerHeight - 8 || area.top < size.height + 16;
+      const isBelow = below + size.height < innerHeight - 8 || area.top < size.height + 50;
       tip.style.left = `${Math.max(8, Math.min(area.left + u.cursor.left - size.width / 2, innerWidth - size.width - 8))}px`;
-      tip.style.top = `${Math.max(8, isBelow ? Math.min(below, innerHeight - size.height - 8) : area.top - size.height - 8)}px`;
+      tip.style.top = `${Math.max(8, isBelow ? Math.min(below, innerHeight - size.height - 8) : area.top - size.height - 42)}px`;
     }
 
     // --- the frame ----------------------------------------------------------------------------
