@@ -85,6 +85,7 @@ def card(page: Page, tag: str) -> Locator:
 
 def drawn(page: Page, tag: str, lines: int) -> Locator:
     found = card(page, tag)
+    found.scroll_into_view_if_needed()
     expect(found).to_have_attribute("data-lines", str(lines), timeout=SOON_MS)
     expect(found.locator("canvas")).to_be_visible()
     return found
