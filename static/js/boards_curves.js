@@ -249,6 +249,7 @@
     const url = new URL(`${now.at}/state`, location.href);
     url.search = new URLSearchParams(now.query);
     url.searchParams.set("had", state.key);
+    const before = state.tree;
     const fresh = await ask(url);
     if (fresh.tree !== state.tree) {
       await mlpiRoom.renew();
@@ -260,6 +261,7 @@
     const pending = document.getElementById("pending");
     pending.hidden = !fresh.pending;
     pending.querySelector("b").textContent = fresh.pending;
+    if (fresh.tree !== before) redraw();
     if (fresh.tags) { offer(); sync(); carry(); }
     renew();
   }
