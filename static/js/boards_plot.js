@@ -256,7 +256,7 @@
         const tr = table.insertRow();
         tr.classList.toggle("on", row.line.name === lit);
         const look = tr.insertCell();
-        look.innerHTML = `<svg class="ink c${row.line.number}" viewBox="0 0 18 8" aria-hidden="true"><path d="M0 4h18" fill="none" stroke="currentColor" stroke-width="2.4" stroke-dasharray="${row.line.dash.join(" ")}"/></svg>`;
+        look.innerHTML = `<svg class="ink c${row.line.number}" viewBox="0 0 18 8" aria-hidden="true"><path d="M0 4h18" fill="none" stroke="currentColor" stroke-width="2.4" stroke-dasharray="${lines.length > MANY ? "" : row.line.dash.join(" ")}"/></svg>`;
         const cells = [[figure(row.value), "num"], [how.along === "step" ? figure(Math.round(row.line.x[row.at])) : where(how.along, row.line.x[row.at]), "num"], [row.line.runs ? `${row.line.name} (${row.line.at[row.at]} of ${row.line.runs})` : row.line.name, "t"]];
         for (const [text, kind] of cells) Object.assign(tr.insertCell(), { textContent: text, className: kind });
       }
