@@ -7,5 +7,10 @@ ROWS = rows(
     """
     # pages
     viewer GET      /boards
+
+    # event files that come in
+    viewer GET      /api/mlpi/boards/files
+    viewer GET      /api/mlpi/boards/files/{path:path}
+    editor PATCH    /api/mlpi/boards/files/{path:path}
     """,
 )
