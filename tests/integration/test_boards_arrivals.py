@@ -86,7 +86,7 @@ def test_half_a_body_is_no_piece(pi: Service) -> None:
         rest = whole[100_000:]
         head = (
             f"PATCH {FILES}/torn/{NAME} HTTP/1.1\r\nHost: pi\r\nContent-Type: {CONTENT}\r\n"
-            f"Authorization: Bearer {pi.token('ana', 'lab')}\r\nUpload-Offset: 100000\r\n"
+            f"Authorization: Bearer {pi.token('ana', 'default')}\r\nUpload-Offset: 100000\r\n"
             f"Upload-Checksum: {checksum(rest)}\r\nContent-Length: {len(rest)}\r\n\r\n"
         )
         for sent in (0, 1, len(rest) // 2, len(rest) - 1):
@@ -241,7 +241,7 @@ def test_no_path_leads_out(pi: Service, way: str) -> None:
     try:
         for method in ("PATCH", "GET"):
             line.putrequest(method, f"{FILES}/{way}", skip_accept_encoding=True)
-            line.putheader("Authorization", f"Bearer {pi.token('ana', 'lab')}")
+            line.putheader("Authorization", f"Bearer {pi.token('ana', 'default')}")
             if method == "PATCH":
                 for name, value in (
                     ("Content-Type", CONTENT),

@@ -19,7 +19,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from mlpi.sync.protocol import OFFSET
+from mlpi.sync.protocol import FILES, OFFSET, beginning
 from tests.event_files import NAME, event, header, simple
 from tests.service import Service, clean_environment, running_service, until
 
@@ -253,7 +253,14 @@ class Moody(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer(200, {"workspace": "lab", "files": []})
+        server = self.server
+        assert isinstance(server, Proxy)
+        if self.path.startswith(f"{FILES}/"):
+            told = beginning(lambda count, at: server.got[at : at + count], len(server.got))
+            size = len(server.got)
+            self._answer(200, {"size_bytes": size, "upto": size, "beginning": told})
+        else:
+            self._answer(200, {"workspace": "lab", "files": []} if server.is_mlpi else ["else"])
 
     def do_PATCH(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -287,7 +294,7 @@ class Proxy(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Moody)
-        self.moods, self.got = [502, 503, 429], b""
+        self.moods, self.got, self.is_mlpi = [502, 503, 429], b"", True
 
     @property
     def url(self) -> str:
@@ -315,8 +322,11 @@ def test_busy_answers_are_waited_out_and_pieces_made_smaller(tmp_path: Path, sta
         assert sync.ended() == 0, sync.said
         assert time.monotonic() - begun > 1, "Retry-After was not heeded"
         assert server.got == log_of(5_000_000)
-    assert sync.said.count("tried again") == 1
-    assert sync.said.count("is back") == 1
+        said = sync.said
+        server.is_mlpi = False
+        strange = start(tmp_path / "logs", server.url, "mlpi_any", "--once")
+        assert (strange.ended(), "does not answer as mlpi does" in strange.said) == (2, True)
+    assert said.count("tried again") == said.count("is back") == 1
 
 
 def test_once_gives_up_where_nobody_answers(
