@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
 MOST_PIECE, LEAST_PIECE = 4 << 20, 64 << 10
+SLICE = 64 << 10
 CONNECT_S, ANSWER_S = 10.0, 60.0
 LONGEST_WAIT_S = 60.0  # whatever Retry-After asks for
 
@@ -123,10 +124,17 @@ class Remote:
 
     def append(self, target: str, offset: int, data: bytes, *, replaces: bool) -> None:
         """Raises Elsewhere, Lost, Refused, Stopped."""
-        headers = {"Content-Type": CONTENT, OFFSET: str(offset), CHECKSUM: checksum(data)}
+        headers = {
+            "Content-Type": CONTENT,
+            "Content-Length": str(len(data)),
+            OFFSET: str(offset),
+            CHECKSUM: checksum(data),
+        }
         if replaces:
             headers[REPLACE] = "true"
-        answer = self._ask("PATCH", _path(target), content=data, headers=headers)
+        # In slices: httpx copies what is left of a body after every send.
+        slices = (data[at : at + SLICE] for at in range(0, len(data), SLICE))
+        answer = self._ask("PATCH", _path(target), content=slices, headers=headers)
         if answer.is_success:
             self.piece = min(2 * self.piece, MOST_PIECE)
             return
