@@ -150,8 +150,8 @@ def test_a_style_and_a_strange_attribute_are_left_aside_and_told() -> None:
         ),
         (
             config(
-                TEXT
-                + '<Labels name="l" toName="t"><Label value="a"/><Text name="u" value="$u"/></Labels>'
+                TEXT + '<Labels name="l" toName="t"><Label value="a"/>'
+                '<Text name="u" value="$u"/></Labels>'
             ),
             3,
             "cannot lie in",
