@@ -18,5 +18,10 @@ ROWS = rows(
     viewer GET      /api/mlpi/boards/runs
     viewer GET      /api/mlpi/boards/tags
     viewer GET      /api/mlpi/boards/scalars
+
+    # event files that come in
+    viewer GET      /api/mlpi/boards/files
+    viewer GET      /api/mlpi/boards/files/{path:path}
+    editor PATCH    /api/mlpi/boards/files/{path:path}
     """,
 )
