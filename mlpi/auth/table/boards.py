@@ -7,5 +7,6 @@ ROWS = rows(
     """
     # pages
     viewer GET      /boards
+    viewer GET      /boards/tree
     """,
 )

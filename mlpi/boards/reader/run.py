@@ -135,7 +135,7 @@ class RunReader:
 
     @property
     def problems(self) -> list[EventFileCorrupt]:
-        return [problem for file in self._files.values() for problem in file.problems]
+        return [problem for file in list(self._files.values()) for problem in list(file.problems)]
 
     @property
     def is_waiting(self) -> bool:
