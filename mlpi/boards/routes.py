@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from mlpi.boards.curves import routes as curves
+from mlpi.boards.pages import hparams, histograms, media, texts
 from mlpi.boards.room import room_of
 from mlpi.boards.service import BoardsService, page_of
 from mlpi.web.render import render
@@ -20,4 +21,6 @@ def router(service: BoardsService) -> APIRouter:
         return render(request, "boards/_tree.html", room.status, room=room, page_of=page_of)
 
     pages.include_router(curves.router(service))
+    for kind in (media, histograms, texts, hparams):
+        pages.include_router(kind.router(service))
     return pages

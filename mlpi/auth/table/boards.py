@@ -8,5 +8,20 @@ ROWS = rows(
     # pages
     viewer GET      /boards
     viewer GET      /boards/tree
+    # images, sounds, histograms, texts, hyperparameters
+    viewer GET      /boards/images
+    viewer GET      /boards/images/stops.json
+    viewer GET      /boards/images/one
+    viewer GET      /boards/audio
+    viewer GET      /boards/audio/stops.json
+    viewer GET      /boards/audio/one
+    viewer GET      /boards/histograms
+    viewer GET      /boards/histograms/data.json
+    viewer GET      /boards/text
+    viewer GET      /boards/text/stops.json
+    viewer GET      /boards/text/one
+    viewer GET      /boards/hparams
+    viewer GET      /boards/hparams/values.json
+    viewer GET      /boards/hparams/data.csv
     """,
 )

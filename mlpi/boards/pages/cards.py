@@ -88,7 +88,9 @@ def deck(room: Room, view: View, plugin: str) -> Deck:
         found = matching(pattern, tags, field=FILTER)
     except Invalid as error:
         found, wrong = set(tags), error.line()
-    every = [(tag, name) for tag in tags if tag in found for name in sorted(by_tag[tag], key=natural)]
+    every = [
+        (tag, name) for tag in tags if tag in found for name in sorted(by_tag[tag], key=natural)
+    ]
     pages = max(1, -(-len(every) // PER_PAGE))
     page = min(view.page, pages)
     first = (page - 1) * PER_PAGE

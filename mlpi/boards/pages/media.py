@@ -85,9 +85,7 @@ def _add(pages: APIRouter, service: BoardsService, kind: Kind) -> None:
         return served(request, found, f"{key}-{sample}", f"{v}-{sample}")
 
 
-def timeline(
-    service: BoardsService, request: Request, run: str, tag: str, plugin: str
-) -> Timeline:
+def timeline(service: BoardsService, request: Request, run: str, tag: str, plugin: str) -> Timeline:
     """A tag of a run of this workspace. Raises NotFound, Invalid."""
     if not run or len(tag) > LONGEST_NAME:
         raise Invalid("A run and a tag must be named.", field="run")
