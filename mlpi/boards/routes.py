@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from mlpi.boards.curves import routes as curves
-from mlpi.boards.pages import hparams, histograms, media, texts
+from mlpi.boards.pages import histograms, hparams, media, texts
 from mlpi.boards.room import room_of
 from mlpi.boards.service import BoardsService, page_of
 from mlpi.web.render import render

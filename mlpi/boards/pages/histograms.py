@@ -10,11 +10,11 @@ from fastapi.responses import JSONResponse
 from mlpi.boards.kinds.errors import ContentBroken
 from mlpi.boards.kinds.histograms import BASIS_POINTS, distribution, histogram, rebinned, span
 from mlpi.boards.kinds.timeline import HISTOGRAMS, Timeline
-from mlpi.boards.pages.cards import deck
+from mlpi.boards.pages.answer import cards_page
 from mlpi.boards.pages.media import timeline
 from mlpi.boards.pages.view import View
 from mlpi.boards.reader.arrays import Floats
-from mlpi.boards.room import page, query_of, room_of
+from mlpi.boards.room import query_of
 from mlpi.boards.service import BoardsService
 
 MODES = {"": "Ridges", "heat": "Heatmap", "bands": "Distribution"}
@@ -28,19 +28,8 @@ def router(service: BoardsService) -> APIRouter:
 
     @pages.get("/boards/histograms")
     def histograms(request: Request) -> Response:
-        room = room_of(request, service)
         view = View.of(query_of(request), modes=tuple(MODES))
-        cards = deck(room, view, HISTOGRAMS)
-        return page(
-            request,
-            "boards/histograms.html",
-            room,
-            view=view,
-            deck=cards,
-            plugin=HISTOGRAMS,
-            modes=MODES,
-            newest=newest,
-        )
+        return cards_page(request, service, HISTOGRAMS, view, modes=MODES, newest=newest)
 
     @pages.get("/boards/histograms/data.json")
     def data(request: Request, run: str = "", tag: str = "") -> Response:

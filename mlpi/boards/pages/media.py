@@ -12,10 +12,11 @@ from mlpi.boards.kinds import media
 from mlpi.boards.kinds.errors import ContentBroken
 from mlpi.boards.kinds.media import Sample
 from mlpi.boards.kinds.timeline import AUDIO, IMAGES, Timeline
-from mlpi.boards.pages.cards import deck, stops
+from mlpi.boards.pages.answer import cards_page
+from mlpi.boards.pages.cards import stops
 from mlpi.boards.pages.served import served
 from mlpi.boards.pages.view import View
-from mlpi.boards.room import page, query_of, room_of
+from mlpi.boards.room import query_of
 from mlpi.boards.service import BoardsService
 from mlpi.errors import Invalid, NotFound
 from mlpi.web.render import workspace_of
@@ -50,11 +51,8 @@ def _add(pages: APIRouter, service: BoardsService, kind: Kind) -> None:
 
     @pages.get(at)
     def cards(request: Request) -> Response:
-        room = room_of(request, service)
         view = View.of(query_of(request), sizes=SIZES)
-        cards = deck(room, view, kind.plugin)
-        template = f"boards/{kind.plugin}.html"
-        return page(request, template, room, view=view, deck=cards, plugin=kind.plugin)
+        return cards_page(request, service, kind.plugin, view)
 
     @pages.get(at + "/stops.json")
     def its_stops(request: Request, run: str = "", tag: str = "") -> Response:

@@ -8,10 +8,11 @@ from fastapi.responses import JSONResponse
 from mlpi.boards.kinds.errors import ContentBroken
 from mlpi.boards.kinds.texts import Text, text
 from mlpi.boards.kinds.timeline import TEXT, Timeline
-from mlpi.boards.pages.cards import deck, stops
+from mlpi.boards.pages.answer import cards_page
+from mlpi.boards.pages.cards import stops
 from mlpi.boards.pages.media import timeline
 from mlpi.boards.pages.view import View
-from mlpi.boards.room import page, query_of, room_of
+from mlpi.boards.room import query_of
 from mlpi.boards.service import BoardsService
 from mlpi.web.render import render
 
@@ -23,19 +24,8 @@ def router(service: BoardsService) -> APIRouter:
 
     @pages.get("/boards/text")
     def texts(request: Request) -> Response:
-        room = room_of(request, service)
         view = View.of(query_of(request))
-        cards = deck(room, view, TEXT)
-        return page(
-            request,
-            "boards/text.html",
-            room,
-            view=view,
-            deck=cards,
-            plugin=TEXT,
-            said=said,
-            long=LONG,
-        )
+        return cards_page(request, service, TEXT, view, said=said, long=LONG)
 
     @pages.get("/boards/text/stops.json")
     def its_stops(request: Request, run: str = "", tag: str = "") -> Response:
