@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const { colour, figure, short, say, surface, ticks, forgetColours } = mlpiCharts;
-  const { form, ask, hooks, cards } = mlpiCards;
+  const { form, ask, hooks, cards } = mlpiKinds;
   if (!form) return;
   const HEIGHT = 230;
   const PAD = { left: 46, right: 46, top: 12, bottom: 20 };

@@ -1,7 +1,7 @@
 // Cards of images, sounds and texts: a slider over the steps of each, all together if wanted; and,
 // for these and for histograms, cards that follow their runs. What is shown stands in the address.
 "use strict";
-const mlpiCards = {};
+const mlpiKinds = {};
 (() => {
   const form = document.getElementById("view");
   if (!form) return;
@@ -302,6 +302,6 @@ const mlpiCards = {};
     }, 250);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  Object.assign(mlpiCards, { renew, hooks, cards, deck, form, ask });
+  Object.assign(mlpiKinds, { renew, hooks, cards, deck, form, ask });
   for (const card of cards()) if (rangeOf(card)) seen.observe(card);
 })();
