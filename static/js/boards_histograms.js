@@ -62,7 +62,13 @@
     const count = data.steps.length;
     const high = count > 1 ? 64 : HEIGHT - PAD.top - PAD.bottom; // of the tallest ridge
     const [low, up] = [data.edges[0], data.edges.at(-1)];
-    const base = (row) => (count > 1 ? PAD.top + high + (row * (HEIGHT - PAD.top - PAD.bottom - high)) / (count - 1) : HEIGHT - PAD.bottom);
+    // Room above for the ridge that reaches highest, and no more.
+    let head = high;
+    for (let round = 0; round < 4 && count > 1; round += 1) {
+      const gap = (HEIGHT - PAD.top - PAD.bottom - head) / (count - 1);
+      head = Math.max(4, ...data.counts.map((one, row) => (most([one]) / top) * high - row * gap));
+    }
+    const base = (row) => (count > 1 ? PAD.top + head + (row * (HEIGHT - PAD.top - PAD.bottom - head)) / (count - 1) : HEIGHT - PAD.bottom);
     const placed = (width) => (value) => PAD.left + ((value - low) / (up - low)) * (width - PAD.left - PAD.right);
     function paint(ctx, width, spot) {
       const x = placed(width);
@@ -129,10 +135,13 @@
       ctx.fillStyle = ink;
       data.counts.forEach((row, at) => {
         const own = most([row]); // each step by itself: early ones are not pale beside later ones
+        // Whole pixels, so that neighbours neither overlap nor leave a gap.
+        const [x0, x1] = [Math.round(left + at * w), Math.round(left + (at + 1) * w)];
         row.forEach((one, bucket) => {
           if (!one) return;
           ctx.globalAlpha = 0.06 + 0.94 * Math.sqrt(one / own);
-          ctx.fillRect(left + at * w, PAD.top + (buckets - 1 - bucket) * h, Math.ceil(w + 0.3), Math.ceil(h + 0.3));
+          const [y0, y1] = [Math.round(PAD.top + (buckets - 1 - bucket) * h), Math.round(PAD.top + (buckets - bucket) * h)];
+          ctx.fillRect(x0, y0, x1 - x0, y1 - y0);
         });
       });
       ctx.globalAlpha = 1;

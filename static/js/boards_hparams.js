@@ -46,16 +46,20 @@
       const fresh = page.getElementById("hparams");
       if (number !== asked) return;
       if (!fresh) return location.reload();
+      mlpiFollow.runs(page);
       // While somebody reads or writes in it, what is the same stays.
-      if (isQuiet && (fresh.innerHTML === html || part().querySelector("details[open], :focus"))) return;
+      if (isQuiet && fresh.innerHTML === html) return true;
+      if (isQuiet && part().querySelector("details[open], :focus")) return false;
       html = fresh.innerHTML;
       const box = part().querySelector(".table-box");
       const [left, top] = [box?.scrollLeft ?? 0, box?.scrollTop ?? 0];
       part().replaceWith(document.adoptNode(fresh));
       part().querySelector(".table-box")?.scrollTo(left, top);
       await draw();
+      return true;
     } catch {
       if (!isQuiet) location.reload();
+      return false;
     }
   }
   function go(url) {
@@ -103,7 +107,7 @@
   const repaint = () => { forgetColours(); charts.forEach((one) => one.repaint()); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   document.addEventListener("themechange", repaint);
-  document.body.addEventListener("tick", () => renew(true));
+  mlpiFollow(() => renew(true));
   html = part().innerHTML;
   draw();
 })();

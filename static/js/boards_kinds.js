@@ -249,13 +249,14 @@ const mlpiKinds = {};
   let asking = null;
   let isAgain = false;
   async function renew() {
-    if (asking) { isAgain = true; return; }
+    if (asking) { isAgain = true; return false; }
     asking = (async () => {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok && answer.status !== 422) throw new Error(`mlpi answered ${answer.status}.`);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("deck");
       if (!fresh) return location.reload();
+      mlpiFollow.runs(page);
       const known = new Map(cards().map((card) => [card.id, card]));
       const coming = [...fresh.querySelectorAll(".shot")];
       for (const name of ["deck-count", "tags-wrong"]) document.getElementById(name).replaceWith(document.adoptNode(page.getElementById(name)));
@@ -280,8 +281,9 @@ const mlpiKinds = {};
     })();
     try {
       await asking;
+      return true;
     } catch {
-      // The next change or tick asks again.
+      return false; // the next look asks again
     } finally {
       asking = null;
       if (isAgain) { isAgain = false; renew(); }
@@ -302,6 +304,7 @@ const mlpiKinds = {};
     }, 250);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
+  mlpiFollow(renew);
   Object.assign(mlpiKinds, { renew, hooks, cards, deck, form, ask });
   for (const card of cards()) if (rangeOf(card)) seen.observe(card);
 })();

@@ -8,6 +8,11 @@ ROWS = rows(
     # pages
     viewer GET      /boards
     viewer GET      /boards/tree
+    viewer GET      /boards/version
+    viewer GET      /boards/curves/state
+    viewer GET      /boards/curves/data
+    viewer GET      /boards/curves/data.csv
+    viewer GET      /boards/curves/data.parquet
     # images, sounds, histograms, texts, hyperparameters
     viewer GET      /boards/images
     viewer GET      /boards/images/stops.json
@@ -23,5 +28,10 @@ ROWS = rows(
     viewer GET      /boards/hparams
     viewer GET      /boards/hparams/values.json
     viewer GET      /boards/hparams/data.csv
+
+    # scripts
+    viewer GET      /api/mlpi/boards/runs
+    viewer GET      /api/mlpi/boards/tags
+    viewer GET      /api/mlpi/boards/scalars
     """,
 )
