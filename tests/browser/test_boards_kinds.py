@@ -191,8 +191,8 @@ def test_hyperparameters_sort_filter_and_are_drawn(watch: Watch, service: Servic
     expect(names).to_have_text([re.compile(f"{folder}/{one}") for one in "acb"])
     assert "sort=metric.loss" in page.url
     page.get_by_text("Where", exact=True).click()
-    page.get_by_label("Column", exact=True).select_option("lr")
-    page.get_by_label("Is", exact=True).fill("0.05..")
+    page.locator(".where-form select[name=field]").select_option(label="lr")
+    page.locator(".where-form input[name=given]").fill("0.05..")
     page.locator(".where-form").get_by_role("button", name="Filter").click()
     expect(names).to_have_text([re.compile(f"{folder}/{one}") for one in "ac"])
     page.get_by_title("Remove this filter").click()
