@@ -61,7 +61,7 @@ def table(runs: Sequence[Run]) -> Table:
     experiments = {
         run.name: found for run in runs if (found := _experiment(run, problems)) is not None
     }
-    starts = {run.name: found for run in runs if (found := _session(run, problems)) is not None}
+    starts = {run.name: one for run in runs if (one := _session(run, problems)) is not None}
     inferred = _inferred(starts, runs)
     names: dict[str, str] = {}
     labels: dict[str, str] = {}
