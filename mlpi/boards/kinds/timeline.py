@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from mlpi.boards.kinds.errors import ContentBroken, ContentError
@@ -119,14 +119,6 @@ class Timeline:
             return decode(data, entry.kind)
         except (ContentError, WireError) as error:
             raise self._broken(entry, str(error)) from None
-
-    def each(self, indices: list[int], decode: Callable[[bytes, str], T]) -> Iterator[T | None]:
-        """Values that can be read; None for each that cannot."""
-        for index in indices:
-            try:
-                yield self.read(index, decode)
-            except ContentBroken:
-                yield None
 
     def _broken(self, entry: Entry, what: str) -> ContentBroken:
         return ContentBroken(
