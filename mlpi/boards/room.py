@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,34 +20,48 @@ from mlpi.errors import Invalid
 from mlpi.web.render import render, workspace_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Room:
     """The runs of a workspace as somebody looks at them.
 
-    runs: those in the tree, by name; chosen: those of them whose content is shown; version: of the
-    library, before anything was read; wrong: what is wrong with the filter, which then finds all.
+    every: with those that are not in the tree; runs: those in the tree, by name; chosen: those of
+    them whose content is shown; version: of the library, before anything was read; wrong: what is
+    wrong with the filter, which then finds all.
     """
 
     workspace: str
     choice: Choice
+    every: Sequence[Shown]
     runs: Sequence[Shown]
+    names_found: frozenset[str]
     chosen: Sequence[Shown]
-    looks: Mapping[str, Look]
-    tree: Folder
-    archived: int
     pending: int
     version: int
     wrong: str = ""
     tabs: Sequence[Tab] = TABS
 
+    @cached_property
+    def looks(self) -> Mapping[str, Look]:
+        """By run name."""
+        return looks([one.run for one in self.every], self.choice.inks)
+
+    @cached_property
+    def tree(self) -> Folder:
+        ticked = {one.name for one in self.runs if self.choice.is_ticked(one.name)}
+        return tree(self.runs, self.looks, self.names_found, ticked)
+
     @property
-    def status(self) -> int:
-        return 422 if self.wrong else 200
+    def archived(self) -> int:
+        return sum(one.is_archived for one in self.every)
 
     @property
     def found(self) -> int:
         """How many runs the filter finds."""
-        return sum(leaf.is_found for leaf in self.tree.every)
+        return len(self.names_found)
+
+    @property
+    def status(self) -> int:
+        return 422 if self.wrong else 200
 
 
 def room_of(request: Request, service: BoardsService) -> Room:
@@ -65,16 +80,13 @@ def room(workspace: str, query: Mapping[str, Sequence[str]], service: BoardsServ
         found = matching(choice.pattern, names, field=FILTER)
     except Invalid as error:
         found, wrong = set(names), error.line()
-    ticked = {name for name in names if choice.is_ticked(name)}
-    look_of = looks([one.run for one in every], choice.inks)
     return Room(
         workspace=workspace,
         choice=choice,
+        every=every,
         runs=runs,
-        chosen=[one for one in runs if one.name in found and one.name in ticked],
-        looks=look_of,
-        tree=tree(runs, look_of, found, ticked),
-        archived=sum(one.is_archived for one in every),
+        names_found=frozenset(found),
+        chosen=[one for one in runs if one.name in found and choice.is_ticked(one.name)],
         pending=service.library.pending(workspace),
         version=version,
         wrong=wrong,

@@ -7,6 +7,8 @@
   const SINGLES = 40; // runs that are asked for by name
   const ASKING = 2; // questions at a time
   const FINE_MS = 150;
+  const KEPT = 40; // cards out of view whose points are kept
+  const unseen = [];
   const template = document.getElementById("card-template");
   // how: what the form says; generation: another number when everything is asked for again.
   const now = { how: {}, generation: 0, version: "0", lastMs: 0, query: null };
@@ -77,7 +79,7 @@
       png.disabled = !lines.length;
       if (!lines.length) {
         this.end();
-        if (this.version !== "0") say(this.box, now.names.length ? "None of the chosen runs has a point" : "No run is chosen");
+        if (this.version !== "0" && this.generation === now.generation) say(this.box, now.names.length ? "None of the chosen runs has a point" : "No run is chosen");
         return;
       }
       if (this.plot?.kind !== this.kind()) {
@@ -133,6 +135,12 @@
       this.isInView = false;
       this.end();
       this.box.replaceChildren();
+      const at = unseen.indexOf(this);
+      if (at >= 0) unseen.splice(at, 1);
+      unseen.push(this);
+      if (unseen.length <= KEPT) return;
+      const oldest = unseen.shift();
+      if (!oldest.isInView) oldest.forget();
     }
   }
 
@@ -146,6 +154,7 @@
         if (!card || card.isInView === entry.isIntersecting) continue;
         if (!entry.isIntersecting) { card.leave(); continue; }
         card.isInView = true;
+        if (card.version === "0") say(card.box, "Loading…");
         card.draw();
         need(card);
       }

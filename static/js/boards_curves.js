@@ -23,7 +23,17 @@
     const way = form.elements.way.value;
     if (way !== "~") return way;
     const text = form.elements.by.value.trim();
+    if (told(text)) return now.how.group ?? ""; // as it was
     return text ? `~${text}` : "";
+  }
+  // What is wrong with a regular expression, in words; '' when nothing is.
+  function told(text) {
+    try {
+      new RegExp(text, "i");
+      return "";
+    } catch (error) {
+      return `This is not a regular expression: ${error.message.split(": ").at(-1)}.`;
+    }
   }
   function read() {
     now.at = form.dataset.at;
@@ -45,15 +55,10 @@
   }
   function readTags() {
     const text = form.elements.tags.value.trim();
-    try {
-      pattern = text ? new RegExp(text, "i") : null;
-      form.elements.tags.removeAttribute("aria-invalid");
-      complain("");
-    } catch (error) {
-      form.elements.tags.setAttribute("aria-invalid", "true");
-      complain(`The filter of tags is not a regular expression: ${error.message.split(": ").at(-1)}.`);
-      return false;
-    }
+    complain(told(text));
+    form.elements.tags.toggleAttribute("aria-invalid", !!told(text));
+    if (told(text)) return false;
+    pattern = text ? new RegExp(text, "i") : null;
     return true;
   }
   const visible = () => state.tags.map(([tag]) => tag).filter((tag) => !pattern || pattern.test(tag));
@@ -180,7 +185,8 @@
   });
   function regroup() {
     read();
-    complain("");
+    complain(form.elements.way.value === "~" ? told(form.elements.by.value.trim()) : "");
+    if (!wrong.hidden) return;
     carry();
     tellGroups();
     anew();
@@ -243,6 +249,7 @@
     const url = new URL(`${now.at}/state`, location.href);
     url.search = new URLSearchParams(now.query);
     url.searchParams.set("had", state.key);
+    const before = state.tree;
     const fresh = await ask(url);
     if (fresh.tree !== state.tree) {
       await mlpiRoom.renew();
@@ -254,6 +261,7 @@
     const pending = document.getElementById("pending");
     pending.hidden = !fresh.pending;
     pending.querySelector("b").textContent = fresh.pending;
+    if (fresh.tree !== before) redraw();
     if (fresh.tags) { offer(); sync(); carry(); }
     renew();
   }

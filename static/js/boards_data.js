@@ -23,13 +23,13 @@ const mlpiBoards = {};
 
   // What the server sent of a run (see service.packed) → a line.
   function lineOf(name, look, curve, how) {
-    const x = how.along === "step" ? curve.s : how.along === "time" ? curve.t : curve.t.map((time) => time - curve.b);
+    const x = how.along === "step" ? curve.s : how.along === "relative" ? curve.t : curve.t.map((time) => curve.b + time);
     const fits = drawable(how.isLog);
     const raw = curve.v.map(fits);
     // Of a thinned curve the buckets' means are smoothed: least and most alone would lie.
     const soft = how.smooth ? smoothed(curve.m ?? curve.v, how.smooth).map((value, at) => (curve.v[at] === null ? null : fits(value))) : raw;
     const lost = how.isLog ? curve.v.filter((value) => value !== null && value <= 0).length : 0;
-    return { name, ...look, x, y: soft, raw: how.smooth ? raw : null, steps: curve.s, times: curve.t, odd: (curve.o ?? []).map(([at, word]) => [x[at], word]), lost, total: curve.n };
+    return { name, ...look, x, y: soft, raw: how.smooth ? raw : null, odd: (curve.o ?? []).map(([at, word]) => [x[at], word]), lost, total: curve.n };
   }
 
   function bandOf(name, look, band, how) {

@@ -16,7 +16,10 @@
     if (name === lit) return;
     lit = name;
     mlpiRoom.light(name);
-    for (const plot of plots) if (plot === from || plot.weight() < 60_000) plot.redraw();
+    for (const plot of plots) {
+      if (plot !== from) plot.tell();
+      if (plot === from || plot.weight() < 60_000) plot.redraw();
+    }
   }
 
   function span(seconds) {
@@ -227,13 +230,9 @@
         one.say("");
         return;
       }
+      if (!isActive) { one.tell(); return; }
       const x = u.posToVal(left, "x");
       const rows = rowsAt(x);
-      if (!isActive) {
-        const row = rows.find(({ line }) => line.name === lit) ?? (rows.length === 1 ? rows[0] : null);
-        one.say(row ? `${figure(row.value)} at ${where(how.along, row.line.x[row.at])} · ${row.line.name}` : "");
-        return;
-      }
       let best = null;
       let least = Infinity;
       for (const row of rows) {
@@ -354,6 +353,13 @@
       return true;
     };
     one.say = () => {};
+    // While the cursor is in another chart: what the same run has here.
+    one.tell = () => {
+      if (isActive || !(u.cursor.left >= 0)) return;
+      const rows = rowsAt(u.posToVal(u.cursor.left, "x"));
+      const row = rows.find(({ line }) => line.name === lit) ?? (rows.length === 1 ? rows[0] : null);
+      one.say(row ? `${figure(row.value)} at ${where(how.along, row.line.x[row.at])} · ${row.line.name}` : "");
+    };
     one.weight = () => lines.reduce((sum, line) => sum + line.x.length, 0);
     one.redraw = () => u.redraw(false, false);
     one.repaint = () => u.redraw(false, true);

@@ -5,6 +5,15 @@
 const mlpiRoom = {};
 (() => {
   const room = document.getElementById("room");
+  const waiting = document.getElementById("no-runs");
+  if (waiting) {
+    // The first run shows up by itself.
+    setInterval(async () => {
+      if (document.hidden) return;
+      const answer = await fetch(waiting.dataset.source).catch(() => null);
+      if (answer?.ok && (await answer.json()).version !== waiting.dataset.version) location.reload();
+    }, 2000);
+  }
   if (!room) return;
   const filter = document.querySelector("#run-filter input[name=runs]");
   const wrong = document.getElementById("filter-wrong");
@@ -71,7 +80,7 @@ const mlpiRoom = {};
     return url.searchParams;
   };
 
-  let waiting = 0;
+  let reloading = 0;
   function changed() {
     count();
     partly();
@@ -79,8 +88,8 @@ const mlpiRoom = {};
     document.querySelectorAll("a[data-carries-runs]").forEach((link) => { link.href = write(new URL(link.href)); });
     const names = chosen().map((leaf) => leaf.dataset.run);
     const event = new CustomEvent("boards:choice", { cancelable: true, detail: { query: query(), names } });
-    clearTimeout(waiting);
-    if (document.dispatchEvent(event)) waiting = setTimeout(() => location.reload(), 700);
+    clearTimeout(reloading);
+    if (document.dispatchEvent(event)) reloading = setTimeout(() => location.reload(), 700);
   }
 
   // A folder's box: all, none or some of its runs.

@@ -85,6 +85,7 @@ def card(page: Page, tag: str) -> Locator:
 
 def drawn(page: Page, tag: str, lines: int) -> Locator:
     found = card(page, tag)
+    found.scroll_into_view_if_needed()
     expect(found).to_have_attribute("data-lines", str(lines), timeout=SOON_MS)
     expect(found.locator("canvas")).to_be_visible()
     return found
@@ -178,6 +179,17 @@ def test_new_runs_and_tags_appear_by_themselves(service: Service, opened: Opened
     drawn(page, "extra/deep", 1)
     expect(page.locator(f'.leaf[data-run="{at}/a/two"]')).to_be_visible()
     expect(page.locator("#run-count")).to_contain_text("2 of")
+
+
+def test_the_first_run_of_a_workspace_shows_up_by_itself(service: Service, watch: Watch) -> None:
+    service.mlpi("workspace", "add", "fresh")
+    service.mlpi("member", "add", "fresh", "ana", "viewer")
+    page = watch().log_in("ana")
+    page.goto(f"{service.url}/boards?workspace=fresh")
+    expect(page.locator(".empty")).to_contain_text("mlpi sync")
+    folder = service.home / "tensorboard" / "fresh" / "first"
+    write(folder, [header(), event(1, simple("loss", 1)), event(2, simple("loss", 2))])
+    drawn(page, "loss", 1)
 
 
 def test_runs_are_filtered_ticked_and_the_link_keeps_it(opened: Opened, shelf: str) -> None:

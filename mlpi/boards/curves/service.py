@@ -203,7 +203,8 @@ def text_of(value: float) -> str:
 
 
 def packed(curve: Curve) -> bytes:
-    """A curve as JSON: s(teps), t(imes), v(alues), m(eans), o(dd ones), n (points in all), b(egin).
+    """A curve as JSON: s(teps), t (s since b), v(alues), m(eans), o(dd ones), n (points in all),
+    b(egin).
 
     Values that are not finite are null, and named in o by their index.
     """
@@ -211,7 +212,7 @@ def packed(curve: Curve) -> bytes:
 
     made: dict[str, Any] = {
         "s": np.ascontiguousarray(curve.steps),
-        "t": np.round(curve.times, 3),
+        "t": np.round(curve.times - round(curve.start, 3), 3),
         "v": np.ascontiguousarray(curve.values),
         "n": curve.total,
         "b": round(curve.start, 3),
