@@ -196,12 +196,14 @@ const mlpiKinds = {};
     image.classList.toggle("small", Math.max(image.naturalWidth, image.naturalHeight) <= SMALL);
     image.title = `${image.naturalWidth} × ${image.naturalHeight} pixels`;
   }, true);
-  async function explain(media) {
+  // isSure: it did fail; otherwise it may not have been asked for yet.
+  async function explain(media, isSure = true) {
     const wrong = media.parentElement.querySelector(".wrong");
     if (!wrong) return;
     let words = "It cannot be shown: the file is damaged.";
     try {
       await ask(media.src);
+      if (!isSure) return;
     } catch (error) {
       words = error.message;
     }
@@ -215,7 +217,7 @@ const mlpiKinds = {};
   for (const image of document.querySelectorAll(".picture img")) {
     // Some are there before this script is.
     if (image.complete && image.naturalWidth) image.dispatchEvent(new Event("load"));
-    else if (image.complete && image.src && !image.naturalWidth && image.loading !== "lazy") explain(image);
+    else if (image.complete && image.src) explain(image, false);
   }
 
   // --- runs go on, others are chosen, tags are filtered: only cards that changed are new --------------

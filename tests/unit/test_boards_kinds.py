@@ -35,18 +35,27 @@ from mlpi.errors import NotFound
 from tests.board_files import PNG, gif, old_histogram, old_image, png, tensor_value
 from tests.event_files import event, header, write
 
-NUMBER_TYPES = [
-    ["float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "bool"],
-    [(), (1,), (0,), (3,), (2, 3), (4, 1, 2)],
+TYPES = [
+    "float32",
+    "float64",
+    "float16",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "bool",
 ]
+SHAPES: list[tuple[int, ...]] = [(), (1,), (0,), (3,), (2, 3), (4, 1, 2)]
 
 
 def theirs(proto: Any) -> Any:
     return tensor_util.make_ndarray(proto)
 
 
-@pytest.mark.parametrize("kind", NUMBER_TYPES[0])
-@pytest.mark.parametrize("shape", NUMBER_TYPES[1])
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("shape", SHAPES)
 def test_numbers_of_every_type_and_shape_equal_tensorboards(kind: str, shape: Any) -> None:
     values = (np.arange(math.prod(shape)) * 1.5 - 2).astype(kind).reshape(shape)
     proto = tensor_util.make_tensor_proto(values)
@@ -58,7 +67,7 @@ def test_numbers_of_every_type_and_shape_equal_tensorboards(kind: str, shape: An
 @pytest.mark.parametrize("kind", ["float32", "float64", "int32", "int64", "bool", "float16"])
 def test_numbers_listed_one_by_one_equal_tensorboards(kind: str) -> None:
     """As TensorFlow writes short tensors: in a repeated field, one value standing for all."""
-    listed = {
+    listed: dict[str, tuple[str, list[Any]]] = {
         "float32": ("float_val", [1.5, -2.0]),
         "float64": ("double_val", [1e300, -0.1]),
         "int32": ("int_val", [-7, 2**31 - 1]),
