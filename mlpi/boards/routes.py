@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from mlpi.boards.curves import api as curves_api
 from mlpi.boards.curves import routes as curves
 from mlpi.boards.curves.service import CurvesService
+from mlpi.boards.pages import histograms, hparams, media, texts
 from mlpi.boards.room import room_of
 from mlpi.boards.service import BoardsService, page_of
 from mlpi.web.render import render
@@ -25,4 +26,6 @@ def router(service: BoardsService) -> APIRouter:
     every.include_router(pages)
     every.include_router(curves.router(service, CurvesService()))
     every.include_router(curves_api.router(service))
+    for kind in (media, histograms, texts, hparams):
+        every.include_router(kind.router(service))
     return every

@@ -12,4 +12,11 @@ class Tab(NamedTuple):
     href: str
 
 
-TABS: tuple[Tab, ...] = (Tab("Curves", "/boards"),)
+TABS: tuple[Tab, ...] = (
+    Tab("Curves", "/boards"),
+    Tab("Images", "/boards/images"),
+    Tab("Audio", "/boards/audio"),
+    Tab("Histograms", "/boards/histograms"),
+    Tab("Text", "/boards/text"),
+    Tab("HParams", "/boards/hparams"),
+)

@@ -13,6 +13,21 @@ ROWS = rows(
     viewer GET      /boards/curves/data
     viewer GET      /boards/curves/data.csv
     viewer GET      /boards/curves/data.parquet
+    # images, sounds, histograms, texts, hyperparameters
+    viewer GET      /boards/images
+    viewer GET      /boards/images/stops.json
+    viewer GET      /boards/images/one
+    viewer GET      /boards/audio
+    viewer GET      /boards/audio/stops.json
+    viewer GET      /boards/audio/one
+    viewer GET      /boards/histograms
+    viewer GET      /boards/histograms/data.json
+    viewer GET      /boards/text
+    viewer GET      /boards/text/stops.json
+    viewer GET      /boards/text/one
+    viewer GET      /boards/hparams
+    viewer GET      /boards/hparams/values.json
+    viewer GET      /boards/hparams/data.csv
 
     # scripts
     viewer GET      /api/mlpi/boards/runs
