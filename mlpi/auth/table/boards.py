@@ -2,10 +2,25 @@
 
 from mlpi.auth.table.match import rows
 
-ROWS = rows(
-    "own",
-    """
+OWN = """
     # pages
     viewer GET      /boards
-    """,
-)
+    """
+
+# TensorBoard's own UI. What it asks by POST are long questions; nothing there changes anything.
+STOCK = """
+    viewer GET      /tensorboard
+    viewer GET      /tensorboard/
+    viewer GET      /tensorboard/in/{workspace_name}
+    viewer GET      /tensorboard/in/{workspace_name}/
+    viewer POST     /tensorboard/in/{workspace_name}/data/plugin/{plugin}/{question}
+    viewer POST     /tensorboard/in/{workspace_name}/experiment/{id}/data/plugin/{plugin}/{question}
+    viewer GET      /tensorboard/in/{workspace_name}/{path:path}
+    viewer POST     /tensorboard/data/plugin/{plugin}/{question}
+    viewer POST     /tensorboard/experiment/{id}/data/plugin/{plugin}/{question}
+    viewer GET      /tensorboard/{path:path}
+    """
+
+PREFIX = "/tensorboard"
+
+ROWS = [*rows("own", OWN), *rows("tensorboard", STOCK)]
