@@ -263,7 +263,7 @@ def test_blobs_are_counted_once_and_again_after_a_restart_of_the_writer(
     assert most() == 5
     assert most() == 5
     assert read == [3, 0]
-    append(library, folder, restart(0), restart(1), event(1, *new_kinds(1)))
+    append(library, folder, restart(1), event(1, *new_kinds(1)))
     assert most() == 4  # step 2 and its three images are gone
     append(library, folder, event(2, *new_kinds(2)))
     assert most() == 5
@@ -303,7 +303,7 @@ def test_tensors_that_would_not_fit_are_thinned_out(
     append(
         library,
         folder,
-        *(event(step, value("weights", [big, big, big])) for step in range(1, 41)),
+        *(event(step, value("weights", np.stack([big] * 3))) for step in range(1, 41)),
     )
     monkeypatch.setattr(module, "MOST_BYTES", 250_000)
     data = our.read_tensors(CONTEXT, experiment_id="", plugin_name="histograms", downsample=500)[

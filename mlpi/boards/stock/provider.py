@@ -63,6 +63,9 @@ class Counted(NamedTuple):
 class Provider(provider.DataProvider):  # type: ignore[misc]
     """One workspace's runs, as `MultiplexerDataProvider` would serve them without its reservoirs.
 
+    One difference is our reader's: a writer's restart ends what was written from its step on even
+    when it is the run's first (as with `purge_step` of torch), which TensorBoard's passes over.
+
     Experiments are not told apart: the runs are the workspace's, whatever id is asked for. Only
     the steps asked for are read from disk, those of one call up to 64 MB; listing reads none but
     the first bytes of new blobs.
