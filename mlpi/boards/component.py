@@ -30,7 +30,7 @@ class Boards:
         home = house.settings.home
         self.library = Library(home / FOLDER, Cache(home / "cache" / "boards.sqlite3"))
         self.service = BoardsService(self.library, house.db, house.audit, house.clock)
-        self.stock = StockUi(home / FOLDER, self._shown)
+        self.stock = StockUi(home / FOLDER, self._shown, cache=home / "cache" / "tensorboard")
         self.routers: Sequence[APIRouter] = (router(self.service),)
 
     @property

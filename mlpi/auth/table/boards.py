@@ -15,6 +15,7 @@ STOCK = """
     viewer GET      /tensorboard/in/{workspace_name}/
     viewer POST     /tensorboard/in/{workspace_name}/data/plugin/{plugin}/{question}
     viewer POST     /tensorboard/in/{workspace_name}/experiment/{id}/data/plugin/{plugin}/{question}
+    viewer GET      /tensorboard/in/{workspace_name}/data/plugin/projector/{file}
     viewer GET      /tensorboard/in/{workspace_name}/{path:path}
     viewer POST     /tensorboard/data/plugin/{plugin}/{question}
     viewer POST     /tensorboard/experiment/{id}/data/plugin/{plugin}/{question}

@@ -28,14 +28,17 @@ from starlette.types import Receive, Scope, Send
 
 from mlpi.auth.table.boards import PREFIX
 from mlpi.boards.library import Run
-from mlpi.boards.stock.webfiles import WebFiles, archive
+from mlpi.boards.stock.webfiles import WebFiles, package
 from mlpi.errors import Invalid, MlpiError, NotFound
-from mlpi.web.assets import IMMUTABLE
+from mlpi.web.assets import IMMUTABLE, Assets
 from mlpi.web.render import asset
 
 MOST_APPS = 4  # workspaces whose backend is kept; another one takes a millisecond
 THREADS = 4
 MOST_BODY_BYTES = 4 << 20
+PROJECTOR = Path("plugins/projector/tf_projector_plugin")  # in TensorBoard's package
+PROJECTOR_AT = "/data/plugin/projector/projector_binary"
+FONTS = "url(/font-roboto/"  # as TensorBoard asks for them, which takes the host for its own
 
 ROOT = '<!doctype html><meta name="tb-relative-root" content="./">'  # as TensorBoard's own
 HEAD = '<link rel="stylesheet" href="{style}"><script src="{script}"></script></head>'
@@ -59,11 +62,13 @@ class StockUnavailable(MlpiError):
 class StockUi:
     """An ASGI app. Imports TensorBoard with the first question about data, in a thread."""
 
-    def __init__(self, root: Path, runs: Runs) -> None:
-        """root: the folder of all workspaces' folders; runs: a workspace's, to show now."""
+    def __init__(self, root: Path, runs: Runs, *, cache: Path) -> None:
+        """root: the folder of all workspaces' folders; runs: a workspace's, to show now;
+        cache: a folder for files that are packed once."""
         self._backends = Backends(root, runs)
         self._wsgi = WSGIMiddleware(cast(Any, self._backends), workers=THREADS)
         self._front = Front()
+        self._projector = Assets(package() / PROJECTOR, cache=cache)
 
     @property
     def failure(self) -> str:
@@ -75,11 +80,15 @@ class StockUi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         base, path = _split(scope["path"])
-        if _DATA.fullmatch(path):
+        if path == f"{PROJECTOR_AT}.html":
+            response = await anyio.to_thread.run_sync(self._front.answer_projector, scope)
+        elif path == f"{PROJECTOR_AT}.js":
+            response = await self._projector.get_response("projector_binary.js", scope)
+        elif _DATA.fullmatch(path):
             wsgi: Any = self._wsgi
             await wsgi(_for_wsgi(scope, base, path), receive, send)
             return
-        if path in ("", "/") and (not base or not path):
+        elif path in ("", "/") and (not base or not path):
             response = _to_workspace(scope)
         else:
             response = await anyio.to_thread.run_sync(self._front.answer, scope, path)
@@ -99,7 +108,7 @@ class Front:
         name = path.removeprefix("/")
         try:
             if self._files is None:
-                self._files = WebFiles(archive())
+                self._files = WebFiles(package() / "webfiles.zip")
             if path in ("/", "/index.html"):
                 return self._answer_page(self._files, scope)
             if name not in self._files:
@@ -116,6 +125,11 @@ class Front:
             headers["Content-Encoding"] = found.encoding
         return Response(found.data, headers=headers, media_type=found.media_type)
 
+    def answer_projector(self, scope: Scope) -> Response:
+        """The page in the projector's frame."""
+        page = (package() / PROJECTOR / "projector_binary.html").read_text("utf-8")
+        return _page(page, scope)
+
     def _answer_page(self, files: WebFiles, scope: Scope) -> Response:
         if not self._page:
             page = files.read("index.html", takes_gzip=False).data.decode()
@@ -124,12 +138,7 @@ class Front:
             head = HEAD.format(style=asset("css/stock.css"), script=asset("js/stock.js"))
             self._page = ROOT + page.replace("</head>", head, 1)
         page = self._page.replace("</body>", BACK.format(workspace=quote(scope["workspace"])))
-        data = page.encode()
-        headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-cache"}
-        if _takes_gzip(scope):
-            data = gzip.compress(data, 5, mtime=0)
-            headers["Content-Encoding"] = "gzip"
-        return Response(data, headers=headers, media_type="text/html")
+        return _page(page, scope)
 
 
 class Backends:
@@ -168,6 +177,15 @@ class Backends:
             raise StockUnavailable(advice=self.failure) from None
         self.failure = ""
         return app
+
+
+def _page(page: str, scope: Scope) -> Response:
+    data = page.replace(FONTS, f"url({PREFIX}/font-roboto/").encode()
+    headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-cache"}
+    if _takes_gzip(scope):
+        data = gzip.compress(data, 5, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(data, headers=headers, media_type="text/html")
 
 
 def _imported() -> Any:

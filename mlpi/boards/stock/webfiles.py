@@ -25,12 +25,12 @@ class WebFile(NamedTuple):
     media_type: str
 
 
-def archive() -> Path:
-    """Where TensorBoard's archive lies, found without importing it."""
+def package() -> Path:
+    """Where TensorBoard lies, found without importing it."""
     spec = find_spec("tensorboard")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("TensorBoard is not installed")
-    return Path(spec.origin).parent / "webfiles.zip"
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 class WebFiles:
