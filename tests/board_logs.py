@@ -253,7 +253,7 @@ def torch_hyperparameters(rate: float) -> list[Value]:
 
 
 def layout() -> list[Value]:
-    tags = layout_pb2.MultilineChartContent(tag=["loss"])
+    tags = layout_pb2.MultilineChartContent(tag=[".*loss"])
     chart = layout_pb2.Chart(title="losses", multiline=tags)
     made = layout_pb2.Layout(category=[layout_pb2.Category(title="all", chart=[chart])])
     metadata = custom_scalars.create_summary_metadata()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from tensorboard.plugins.hparams.metadata import PLUGIN_NAME as HPARAMS
 from mlpi.boards.cache import Cache
 from mlpi.boards.library import Library
 from mlpi.boards.stock import provider as module
+from mlpi.boards.stock import room
 from mlpi.boards.stock.provider import Provider
 from tests.board_logs import START, every_kind, new_kinds, old_image, png, value
 from tests.event_files import NAME, event, header, restart, write
@@ -367,3 +370,72 @@ def test_million_points_are_sampled_as_theirs(growing: Growing) -> None:
     for count, most in [(0, 0), (0, 5), (1, 1), (5, 5), (5, 6), (1000, 10), (1_000_000, 1000)]:
         expected = data_provider._downsample(range(count), most)
         assert module.sampled(count, most).tolist() == list(expected)
+
+
+def test_a_backend_that_cannot_be_imported_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> Any:
+        raise ImportError("no module named werkzeug")
+
+    monkeypatch.setattr(room, "_imported", fails)
+    backends = room.Backends(tmp_path, lambda _: [])
+    environ = {"asgi.scope": {"workspace": "default"}}
+    with pytest.raises(room.StockUnavailable) as refused:
+        backends(environ, None)
+    assert "werkzeug" in str(refused.value.advice)
+    assert "werkzeug" in backends.failure
+    monkeypatch.undo()
+    assert list(backends({**environ, **ASKED}, lambda *_: None)) == [b"[]"]
+    assert backends.failure == ""
+
+
+ASKED = {
+    "REQUEST_METHOD": "GET",
+    "PATH_INFO": "/data/runs",
+    "QUERY_STRING": "",
+    "SERVER_NAME": "pi",
+    "SERVER_PORT": "9000",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "wsgi.url_scheme": "http",
+}
+
+
+def test_few_workspaces_are_kept_and_each_sees_its_own(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def runs(workspace: str) -> list[Any]:
+        asked.append(workspace)
+        return []
+
+    backends = room.Backends(tmp_path, runs)
+    for number in range(room.MOST_APPS + 3):
+        workspace = f"w{number}"
+        # What a client sends as a header of its own does not count.
+        environ = {"HTTP_X_MLFLOW_WORKSPACE": "other", **ASKED}
+        list(backends({"asgi.scope": {"workspace": workspace}, **environ}, lambda *_: None))
+        assert set(asked) == {workspace}
+        asked.clear()
+    assert len(backends._apps) == room.MOST_APPS
+
+
+IMPORTING = """
+import sys
+from mlpi.boards.stock import room
+assert "tensorboard" not in sys.modules
+room._imported()
+from tensorboard.compat import tf
+assert tf.__version__ == "stub"
+print("tensorflow" in sys.modules, "mlpi.boards.stock.backend" in sys.modules)
+"""
+
+
+def test_tensorflow_is_never_imported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTING],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["False", "True"]
