@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
+from mlpi.boards.arrivals.routes import router as arrivals_router
+from mlpi.boards.arrivals.service import Arrivals
 from mlpi.boards.cache import Cache
 from mlpi.boards.library import Library, Run
 from mlpi.boards.routes import router
@@ -31,7 +33,9 @@ class Boards:
         self.library = Library(home / FOLDER, Cache(home / "cache" / "boards.sqlite3"))
         self.service = BoardsService(self.library, house.db, house.audit, house.clock)
         self.stock = StockUi(home / FOLDER, self._shown, cache=home / "cache" / "tensorboard")
-        self.routers: Sequence[APIRouter] = (router(self.service),)
+        quota_bytes = house.settings.boards_quota_mb * 10**6
+        arrivals = Arrivals(self.library, quota_bytes, house.db, house.audit)
+        self.routers: Sequence[APIRouter] = (router(self.service), arrivals_router(arrivals))
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:

@@ -2,10 +2,18 @@
 
 from mlpi.auth.table.match import rows
 
-OWN = """
+ROWS = rows(
+    "own",
+    """
     # pages
     viewer GET      /boards
-    """
+
+    # event files that come in
+    viewer GET      /api/mlpi/boards/files
+    viewer GET      /api/mlpi/boards/files/{path:path}
+    editor PATCH    /api/mlpi/boards/files/{path:path}
+    """,
+)
 
 # TensorBoard's own UI. What it asks by POST are long questions; nothing there changes anything.
 STOCK = """
@@ -24,4 +32,4 @@ STOCK = """
 
 PREFIX = "/tensorboard"
 
-ROWS = [*rows("own", OWN), *rows("tensorboard", STOCK)]
+ROWS += rows("tensorboard", STOCK)
