@@ -347,15 +347,12 @@ def test_another_workspace_is_out_of_reach(service: Service, vic: httpx.Client) 
 
 
 def test_the_workspace_is_chosen_as_elsewhere(service: Service, room: Path) -> None:
-    with service.client(service.token("ana", "stock")) as elsewhere:
-        pass
     with service.browser("ana") as ana:
         in_shut = ana.get("/tensorboard/data/runs?workspace=shut").json()
         assert in_shut == ana.get("/tensorboard/in/shut/data/runs").json() == ["secret"]
         named = ana.get("/tensorboard/data/runs", headers={"X-Mlflow-Workspace": "stock"}).json()
         assert TRAIN in named
         assert ana.get("/tensorboard/?workspace=shut").headers["location"].endswith("/in/shut/")
-    assert elsewhere.is_closed
 
 
 def test_a_question_from_another_site_is_refused(service: Service, room: Path) -> None:
@@ -414,7 +411,7 @@ def _list(answer: httpx.Response) -> list[Any]:
 )
 def test_nonsense_is_refused(vic: httpx.Client, body: bytes, status: int) -> None:
     answer = vic.post(f"{HERE}/data/plugin/timeseries/timeSeries", content=body, headers=FORM)
-    assert answer.status_code in (status, 500) if status == 400 else answer.status_code == status
+    assert answer.status_code == status
 
 
 def test_odd_addresses_do_no_harm(service: Service, vic: httpx.Client) -> None:
