@@ -25,7 +25,7 @@ from mlpi.boards.reader.columns import Places, Points, Segment, SegmentGone, Ser
 from mlpi.boards.reader.events import Metadata
 from mlpi.boards.reader.run import Held, RunReader
 
-VERSION = 1
+VERSION = 2
 MOST_ROWS = 1 << 16  # of a segment
 FEW_ROWS = 1 << 12  # a last segment with fewer is joined to what comes next
 
@@ -80,10 +80,9 @@ class Cache:
             of_tag = segments.setdefault((kind, tag), [])
             if numbers[0] is not None:
                 of_tag.append(Segment(*numbers))
-        held = Held(load=self.load, files=state["files"], plugins=state["plugins"])
-        for tag, (plugin, content, display_name, description) in state["metadata"].items():
-            content = base64.b64decode(content)  # noqa: PLW2901
-            held.metadata[tag] = Metadata(plugin, content, display_name, description)
+        held = Held(load=self.load, **{key: state[key] for key in ("files", "plugins", "began_at")})
+        for tag, (plugin, content, *rest) in state["metadata"].items():
+            held.metadata[tag] = Metadata(plugin, base64.b64decode(content), *rest)
         for (kind, tag), of_tag in segments.items():
             if kind == "points":
                 held.series[tag] = Series(Points, self.load, of_tag)
@@ -320,6 +319,7 @@ def _state(reader: RunReader) -> bytes:
     state = {
         "files": held.files,
         "plugins": held.plugins,
+        "began_at": held.began_at,
         "metadata": metadata,
         "marks": reader.marks(),
     }

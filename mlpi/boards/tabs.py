@@ -19,4 +19,5 @@ TABS: tuple[Tab, ...] = (
     Tab("Histograms", "/boards/histograms"),
     Tab("Text", "/boards/text"),
     Tab("HParams", "/boards/hparams"),
+    Tab("TensorBoard", "/tensorboard/"),
 )

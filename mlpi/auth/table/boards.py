@@ -40,3 +40,22 @@ ROWS = rows(
     editor PATCH    /api/mlpi/boards/files/{path:path}
     """,
 )
+
+# TensorBoard's own UI. What it asks by POST are long questions; nothing there changes anything.
+STOCK = """
+    viewer GET      /tensorboard
+    viewer GET      /tensorboard/
+    viewer GET      /tensorboard/in/{workspace_name}
+    viewer GET      /tensorboard/in/{workspace_name}/
+    viewer POST     /tensorboard/in/{workspace_name}/data/plugin/{plugin}/{question}
+    viewer POST     /tensorboard/in/{workspace_name}/experiment/{id}/data/plugin/{plugin}/{question}
+    viewer GET      /tensorboard/in/{workspace_name}/data/plugin/projector/{file}
+    viewer GET      /tensorboard/in/{workspace_name}/{path:path}
+    viewer POST     /tensorboard/data/plugin/{plugin}/{question}
+    viewer POST     /tensorboard/experiment/{id}/data/plugin/{plugin}/{question}
+    viewer GET      /tensorboard/{path:path}
+    """
+
+PREFIX = "/tensorboard"
+
+ROWS += rows("tensorboard", STOCK)

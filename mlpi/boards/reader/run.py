@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mlpi.boards.reader.arrays import Ints
 from mlpi.boards.reader.batches import Piece, decode
 from mlpi.boards.reader.columns import Load, Places, Points, Series
-from mlpi.boards.reader.events import KIND_NAMES, SCALARS, Metadata, Value, parse
+from mlpi.boards.reader.events import HPARAMS, KIND_NAMES, SCALARS, Metadata, Value, parse
 from mlpi.boards.reader.files import Chunk, EventFile, EventFileCorrupt, Replaced, opened
 from mlpi.boards.reader.framing import HEAD, Framer
 from mlpi.boards.reader.wire import WireError
@@ -47,8 +47,9 @@ class Held:
     """What a run has written, by tag.
 
     metadata: as first written; series: scalars; entries: all other values; files: names that
-    entries stand in; skipped: hashes of tags that were too many or too long. The reader adds to
-    them while others look: walk over `list(held.series.items())`, not over the dict itself.
+    entries stand in; skipped: hashes of tags that were too many or too long; began_at: the first
+    event's wall time, Unix seconds. The reader adds to them while others look: walk over
+    `list(held.series.items())`, not over the dict itself.
     """
 
     metadata: dict[str, Metadata] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Held:
     entries: dict[str, Series[Places]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
+    began_at: float | None = None
     load: Load | None = None
 
     def scalars(self, tag: str) -> Series[Points]:
@@ -148,11 +150,7 @@ class RunReader:
         series = held.entries.get(tag)
         if series is None:
             return []
-        rows = zip(*(column.tolist() for column in series.points()), strict=True)
-        return [
-            Entry(held.files[file], offset, length, KIND_NAMES[kind], step, wall_time)
-            for step, wall_time, file, offset, length, kind in rows
-        ]
+        return entries_of(held, series.points())
 
     def content(self, entry: Entry) -> bytes:
         """The bytes of an entry: a Summary.Image, a TensorProto, …, as its kind says."""
@@ -195,6 +193,15 @@ class RunReader:
         return read
 
 
+def entries_of(held: Held, places: Places) -> list[Entry]:
+    """Places of `held` as entries, to be read."""
+    rows = zip(*(column.tolist() for column in places), strict=True)
+    return [
+        Entry(held.files[file], offset, length, KIND_NAMES[kind], step, wall_time)
+        for step, wall_time, file, offset, length, kind in rows
+    ]
+
+
 def event_files(folder: Path) -> list[str]:
     """Names of a folder's event files, in the order in which they are read."""
     with os.scandir(folder) as found:
@@ -221,6 +228,8 @@ class Intake:
         self._entries: dict[str, list[tuple[int, int, float, int, int, int, int]]] = {}
 
     def take(self) -> None:
+        if self._held.began_at is None:
+            self._held.began_at = self._first_wall_time()
         pieces, left = decode(self._chunk.data, self._chunk.begins, self._chunk.lengths)
         walked = self._walk(left)
         firsts = [
@@ -243,6 +252,15 @@ class Intake:
         for single in [*walked, *self._walk(strange)]:
             self._add_single(*single)
         self._commit()
+
+    def _first_wall_time(self) -> float | None:
+        chunk = self._chunk
+        for begin, length in zip(chunk.begins.tolist(), chunk.lengths.tolist(), strict=True):
+            try:
+                return parse(chunk.data, begin, begin + length).wall_time
+            except WireError:
+                continue
+        return None
 
     def _walk(self, records: list[tuple[int, int]]) -> list[tuple[int, Value, int, float]]:
         walked = []
@@ -283,12 +301,12 @@ class Intake:
             row = (begin, step, wall_time, value.number.value, value.number.is_double)
             self._singles.setdefault(value.tag, []).append(row)
             return
-        if not value.kind:
-            return  # metadata alone
+        if not value.kind and not (value.metadata and value.metadata.plugin == HPARAMS):
+            return  # metadata alone; that of hyperparameters is all there is to them
         if value.plugin:
             self._held.plugins.setdefault(value.tag, value.plugin)
         place = (self._chunk.base + value.begin, value.end - value.begin)
-        kind = KIND_NAMES.index(value.kind)
+        kind = KIND_NAMES.index(value.kind or "nothing")
         file = self._held.file_number(self._file.path.name)
         found = (begin, step, wall_time, file, *place, kind)
         self._entries.setdefault(value.tag, []).append(found)
