@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from mlpi.db import Base, UtcDateTime
 
@@ -86,7 +86,7 @@ class LabelAnnotation(Base):
     )
     project_id: Mapped[int]
     key: Mapped[str] = mapped_column(String(64))
-    result: Mapped[str] = deferred(mapped_column(Text))
+    result: Mapped[str] = mapped_column(Text)
     result_count: Mapped[int] = mapped_column(default=0)
     completed_by_id: Mapped[int]
     completed_by_name: Mapped[str] = mapped_column(String(64))
