@@ -11,6 +11,7 @@ from mlpi.boards.reader.run import is_event_file
 from mlpi.errors import Invalid
 
 ROOT_RUN = "."  # event files right in the workspace's folder, by TensorBoard's own name for it
+TIE_FILE = "mlflow_run_id"  # in a run's folder: the id of the MLflow run it belongs to
 DEEPEST = 16  # folders below a workspace's
 LONGEST_NAME = 400
 LONGEST_PART = 200
@@ -62,6 +63,11 @@ def checked_name(name: str) -> str:
             field="run",
         )
     return name
+
+
+def is_below(name: str, folder: str) -> bool:
+    """Whether a run lies below a folder (not in it); '.' is above all others."""
+    return name != ROOT_RUN if folder == ROOT_RUN else name.startswith(f"{folder}/")
 
 
 def found_in(root: Path, workspace: str) -> Iterator[Found]:
