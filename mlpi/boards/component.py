@@ -11,9 +11,12 @@ from starlette.types import ASGIApp
 from mlpi.auth.roles import Principal
 from mlpi.boards.cache import Cache
 from mlpi.boards.library import Library
+from mlpi.boards.manage import list_routes, run_routes
+from mlpi.boards.manage.relations import Relating
+from mlpi.boards.manage.service import Manage
 from mlpi.boards.routes import router
 from mlpi.boards.service import BoardsService
-from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.component import Card, Health, Hit, Link, Measure, State
 from mlpi.house import House
 
 FOLDER = "tensorboard"  # below the home: what people copy their logs into
@@ -29,7 +32,13 @@ class Boards:
         home = house.settings.home
         self.library = Library(home / FOLDER, Cache(home / "cache" / "boards.sqlite3"))
         self.service = BoardsService(self.library, house.db, house.audit, house.clock)
-        self.routers: Sequence[APIRouter] = (router(self.service),)
+        self.manage = Manage(self.service)
+        self._relating = Relating(self.manage)
+        self.routers: Sequence[APIRouter] = (
+            router(self.service),
+            run_routes.router(self.manage),
+            list_routes.router(self.manage),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
@@ -53,6 +62,17 @@ class Boards:
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
         return self.service.search(principal.workspace, words) if principal.workspace else ()
+
+    def related(self, principal: Principal, kind: str, key: str) -> Sequence[Hit]:
+        return self._relating.hits(principal.workspace, kind, key) if principal.workspace else ()
+
+    def measures(self) -> Sequence[Measure]:
+        runs, pending, size_bytes = self.library.figures()
+        return (
+            Measure("mlpi_boards_runs", "Runs of boards", runs),
+            Measure("mlpi_boards_pending_runs", "Runs not read to their end yet", pending),
+            Measure("mlpi_boards_size_bytes", "Size of all event files", size_bytes),
+        )
 
     def health(self) -> Health:
         parts = [self.library.trouble]

@@ -122,7 +122,7 @@ class BoardsService:
         growing = [
             one.name
             for one in self.listed(workspace, is_archived=None)
-            if (one.name == name or is_below(one.name, name) and name != ROOT_RUN)
+            if (one.name == name or (is_below(one.name, name) and name != ROOT_RUN))
             and is_growing(one.run)
         ]
         _refuse_growing(growing, is_sure=is_sure)

@@ -7,5 +7,17 @@ ROWS = rows(
     """
     # pages
     viewer GET      /boards
+
+    # runs as things: their pages, and what is done to them
+    viewer GET      /boards/run
+    viewer GET      /boards/run/tags
+    viewer GET      /boards/manage
+    editor POST     /boards/run/rename
+    editor POST     /boards/run/mlflow
+    editor POST     /boards/folder/rename
+    editor POST     /boards/archive
+    editor POST     /boards/unarchive
+    owner  POST     /boards/remove/ask
+    owner  POST     /boards/remove
     """,
 )

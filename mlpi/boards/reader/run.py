@@ -135,12 +135,13 @@ class RunReader:
 
     @property
     def problems(self) -> list[EventFileCorrupt]:
-        return [problem for file in self._files.values() for problem in file.problems]
+        files = list(self._files.values())  # others look on while it is read
+        return [problem for file in files for problem in list(file.problems)]
 
     @property
     def is_waiting(self) -> bool:
         """Whether a file ends within a record."""
-        return any(file.is_waiting for file in self._files.values())
+        return any(file.is_waiting for file in list(self._files.values()))
 
     def entries(self, tag: str) -> list[Entry]:
         """Where a tag's values stand that are no scalars, in the order of the files."""
