@@ -7,6 +7,7 @@ ROWS = rows(
     """
     # pages
     viewer GET      /boards
+    viewer GET      /boards/tree
 
     # runs as things: their pages, and what is done to them
     viewer GET      /boards/run

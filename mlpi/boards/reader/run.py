@@ -135,8 +135,7 @@ class RunReader:
 
     @property
     def problems(self) -> list[EventFileCorrupt]:
-        files = list(self._files.values())  # others look on while it is read
-        return [problem for file in files for problem in list(file.problems)]
+        return [problem for file in list(self._files.values()) for problem in list(file.problems)]
 
     @property
     def is_waiting(self) -> bool:
