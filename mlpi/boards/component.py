@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
+from mlpi.boards.arrivals.routes import router as arrivals_router
+from mlpi.boards.arrivals.service import Arrivals
 from mlpi.boards.cache import Cache
 from mlpi.boards.library import Library
 from mlpi.boards.manage import list_routes, run_routes
@@ -32,12 +34,15 @@ class Boards:
         home = house.settings.home
         self.library = Library(home / FOLDER, Cache(home / "cache" / "boards.sqlite3"))
         self.service = BoardsService(self.library, house.db, house.audit, house.clock)
-        self.manage = Manage(self.service)
-        self._relating = Relating(self.manage)
+        quota_bytes = house.settings.boards_quota_mb * 10**6
+        arrivals = Arrivals(self.library, quota_bytes, house.db, house.audit)
+        manage = Manage(self.service, quota_bytes)
+        self._relating = Relating(manage)
         self.routers: Sequence[APIRouter] = (
             router(self.service),
-            run_routes.router(self.manage),
-            list_routes.router(self.manage),
+            run_routes.router(manage),
+            list_routes.router(manage),
+            arrivals_router(arrivals),
         )
 
     @property

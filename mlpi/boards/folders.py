@@ -11,7 +11,6 @@ from mlpi.boards.reader.run import is_event_file
 from mlpi.errors import Invalid
 
 ROOT_RUN = "."  # event files right in the workspace's folder, by TensorBoard's own name for it
-TIE_FILE = "mlflow_run_id"  # in a run's folder: the id of the MLflow run it belongs to
 DEEPEST = 16  # folders below a workspace's
 LONGEST_NAME = 400
 LONGEST_PART = 200

@@ -23,7 +23,6 @@ from pathlib import Path
 from mlpi.boards.cache import Cache
 from mlpi.boards.folders import (
     ROOT_RUN,
-    TIE_FILE,
     Found,
     checked_name,
     found_in,
@@ -35,6 +34,7 @@ from mlpi.boards.moving import make_room, move_files, move_tree
 from mlpi.boards.reader.run import RunReader
 from mlpi.boards.watching import Watch
 from mlpi.errors import Conflict, NotFound
+from mlpi.sync.protocol import RUN_ID_FILE
 
 SLICE_BYTES = 8 << 20  # of a file, before others have their turn
 SAVE_BYTES = 8 << 20  # unsaved rows of one run
@@ -237,7 +237,7 @@ class Library:
             newer = look(self.root, workspace, name)
             for file, _, _ in newer.state if newer else ():
                 (folder / file).unlink(missing_ok=True)
-            (folder / TIE_FILE).unlink(missing_ok=True)
+            (folder / RUN_ID_FILE).unlink(missing_ok=True)
             self._forget(run)
         if not keeps_folder:
             self._remove_empty(folder, workspace)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mlpi.boards.folders import TIE_FILE
 from mlpi.boards.reader.run import is_event_file
 from mlpi.errors import Conflict, Invalid
+from mlpi.sync.protocol import RUN_ID_FILE
 
 
 def make_room(target: Path, top: Path) -> None:
@@ -30,7 +30,7 @@ def move_files(source: Path, target: Path) -> None:
     """A run's own files alone; what else lies in its folder stays."""
     target.mkdir(mode=0o700)
     with os.scandir(source) as entries:
-        names = [one.name for one in entries if is_event_file(one) or one.name == TIE_FILE]
+        names = [one.name for one in entries if is_event_file(one) or one.name == RUN_ID_FILE]
     for name in sorted(names):
         (source / name).rename(target / name)
 

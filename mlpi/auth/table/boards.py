@@ -20,5 +20,10 @@ ROWS = rows(
     editor POST     /boards/unarchive
     owner  POST     /boards/remove/ask
     owner  POST     /boards/remove
+
+    # event files that come in
+    viewer GET      /api/mlpi/boards/files
+    viewer GET      /api/mlpi/boards/files/{path:path}
+    editor PATCH    /api/mlpi/boards/files/{path:path}
     """,
 )

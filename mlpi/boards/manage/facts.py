@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlpi.boards.folders import TIE_FILE
 from mlpi.boards.library import Run
 from mlpi.boards.reader.columns import SegmentGone
 from mlpi.boards.reader.events import SCALARS
 from mlpi.boards.service import GROWING_S, is_growing
+from mlpi.sync.protocol import RUN_ID_FILE
 
 MOST_OTHERS = 1000  # files beside the logs that are counted
 PAGE_TAGS = 100
@@ -149,7 +149,7 @@ def stays_of(run: Run, others: Sequence[Run]) -> Stays:
     """others: every run of its workspace."""
     folder = run.reader.folder
     below = {one.reader.folder for one in others if folder in one.reader.folder.parents}
-    goes = {TIE_FILE, *(name for name, _, _ in run.found.state)}
+    goes = {RUN_ID_FILE, *(name for name, _, _ in run.found.state)}
     files = 0
     for place, folders, names in os.walk(folder):
         here = Path(place)

@@ -63,7 +63,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of runs. count: of those asked for; folders: those above runs, with their number."""
+    """A page of runs. count, growing, size_bytes: of those asked for; folders: those above runs,
+    with their number; total: of all runs, quota_bytes beside total_bytes.
+    """
 
     rows: Sequence[Row]
     count: int
@@ -74,6 +76,7 @@ class Listing:
     total_bytes: int
     archived: int
     growing: int
+    quota_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,9 @@ class Question:
 class Manage:
     """Runs as things: what they are, how many, and what shall be done with which."""
 
-    def __init__(self, service: BoardsService) -> None:
-        self.service = service
+    def __init__(self, service: BoardsService, quota_bytes: int) -> None:
+        """quota_bytes: up to which a workspace's logs may come by uploads."""
+        self.service, self.quota_bytes = service, quota_bytes
         self.ties = Ties(service)
 
     def about(self, workspace: str, name: str) -> About:
@@ -138,6 +142,7 @@ class Manage:
             total_bytes=sum(one.run.size_bytes for one in every),
             archived=sum(one.is_archived for one in every),
             growing=sum(is_growing(one.run) for one in found),
+            quota_bytes=self.quota_bytes,
         )
 
     def chosen(self, workspace: str, names: Sequence[str], folder: str = "") -> list[Shown]:

@@ -6,13 +6,13 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mlpi.boards.folders import TIE_FILE
 from mlpi.boards.library import Run
 from mlpi.boards.reader.columns import SegmentGone
 from mlpi.boards.reader.files import opened
 from mlpi.boards.reader.wire import BYTES, WireError, fields
 from mlpi.boards.service import BoardsService, Shown
 from mlpi.errors import Invalid
+from mlpi.sync.protocol import RUN_ID_FILE
 
 # torch and tensorboardX write the second when asked for the first.
 TAGS = ("mlflow_run_id", "mlflow_run_id/text_summary")
@@ -58,7 +58,7 @@ class Ties:
         return found
 
     def _file(self, run: Run) -> str:
-        path = run.reader.folder / TIE_FILE
+        path = run.reader.folder / RUN_ID_FILE
         try:
             status = path.lstat()
         except OSError:
