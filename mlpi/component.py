@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
-from mlpi.errors import NotReady
+from mlpi.errors import MlpiError
 
 log = logging.getLogger(__name__)
 
@@ -241,7 +241,7 @@ class Components:
                 continue
             try:
                 hits += component.related(principal, kind, key)
-            except NotReady:
+            except MlpiError:  # it is starting, or has failed and says so elsewhere
                 is_whole = False
             except Exception:
                 is_whole = False

@@ -12,6 +12,7 @@ from mlpi.auth.roles import Principal
 from mlpi.boards.arrivals.routes import router as arrivals_router
 from mlpi.boards.arrivals.service import Arrivals
 from mlpi.boards.cache import Cache
+from mlpi.boards.card import BoardsCard
 from mlpi.boards.library import Library
 from mlpi.boards.manage import list_routes, run_routes
 from mlpi.boards.manage.relations import Relating
@@ -36,6 +37,7 @@ class Boards:
         self.service = BoardsService(self.library, house.db, house.audit, house.clock)
         quota_bytes = house.settings.boards_quota_mb * 10**6
         arrivals = Arrivals(self.library, quota_bytes, house.db, house.audit)
+        self._card = BoardsCard(self.service)
         manage = Manage(self.service, quota_bytes)
         self._relating = Relating(manage)
         self.routers: Sequence[APIRouter] = (
@@ -59,11 +61,7 @@ class Boards:
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:
             return None
-        totals = self.service.totals(principal.workspace)
-        newest = sorted(
-            self.service.listed(principal.workspace), key=lambda one: -one.run.changed_at
-        )
-        return Card("boards/_card.html", {"totals": totals, "newest": newest[:4]})
+        return Card("boards/_card.html", self._card.context(principal.workspace))
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
         return self.service.search(principal.workspace, words) if principal.workspace else ()
@@ -80,7 +78,10 @@ class Boards:
         )
 
     def health(self) -> Health:
+        _, pending, _ = self.library.figures()
         parts = [self.library.trouble]
         if self.library.watch_problem:
             parts.append(f"looks for changes every second or so: {self.library.watch_problem}")
+        if pending:
+            parts.append(f"reads {pending:,} run{'s' if pending != 1 else ''}")
         return Health(State.READY, "; ".join(part for part in parts if part))

@@ -69,11 +69,7 @@ class Views:
             about=about,
             error=error,
             form={"name": name, "mlflow_run_id": "", "deed": "", **(form or {})},
-            **(
-                {}
-                if is_part
-                else self._mlflow(request, about.tie.run_id if about.tie else "", name)
-            ),
+            **({} if is_part else self._mlflow(request, run_id, name)),
         )
 
     def every(
