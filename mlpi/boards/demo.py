@@ -78,12 +78,14 @@ def remove(settings: Settings) -> list[str]:
 def fill(base_url: str, token: str, say: Callable[[str], None]) -> None:
     """Train and send. Called in a process of its own; takes some seconds."""
     import httpx  # noqa: PLC0415 - 0.1 s, and only the child process needs it
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
 
     say(f"boards: {len(RATES)} trainings as TensorBoard's writer keeps them")
     headers = {"Authorization": f"Bearer {token}"}
     with (
         httpx.Client(base_url=base_url, headers=headers, timeout=60) as client,
         tempfile.TemporaryDirectory(prefix="mlpi-demo-") as folder,
+        threadpool_limits(1),  # matrices this small are slower with more
     ):
         for rate in RATES:
             name = f"learning-rate-{rate:g}"
@@ -188,25 +190,52 @@ class _Writer:
         )
         self._add(value, 0)
 
-    def hparams(self, given: dict[str, Any]) -> None:
-        from tensorboard.plugins.hparams import api_pb2, summary  # noqa: PLC0415
+    def hparams(self, given: dict[str, float | str]) -> None:
+        """What the run was given, and which of its scalars it is judged by."""
+        from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2  # noqa: PLC0415
 
-        metric = api_pb2.MetricInfo(
-            name=api_pb2.MetricName(tag="accuracy/validation"), display_name="accuracy"
-        )
-        infos = [api_pb2.HParamInfo(name=name) for name in given]
-        for made in (summary.experiment_pb(infos, [metric]), summary.session_start_pb(given)):
-            self._add(made.value[0], 0)
+        experiment = api_pb2.Experiment(hparam_infos=[api_pb2.HParamInfo(name=n) for n in given])
+        name = api_pb2.MetricName(tag="accuracy/validation")
+        experiment.metric_infos.add(name=name, display_name="accuracy")
+        started = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
+        for key, value in given.items():
+            if isinstance(value, str):
+                started.hparams[key].string_value = value
+            else:
+                started.hparams[key].number_value = value
+        self._plugin_data("_hparams_/experiment", experiment=experiment)
+        self._plugin_data("_hparams_/session_start_info", session_start_info=started)
 
     def ended(self) -> None:
-        from tensorboard.plugins.hparams import api_pb2, summary  # noqa: PLC0415
+        from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2  # noqa: PLC0415
 
-        self._add(summary.session_end_pb(api_pb2.STATUS_SUCCESS).value[0], 0)
+        ended = plugin_data_pb2.SessionEndInfo(
+            status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time()
+        )
+        self._plugin_data("_hparams_/session_end_info", session_end_info=ended)
+
+    def _plugin_data(self, tag: str, **content: Any) -> None:
+        from tensorboard.plugins.hparams import plugin_data_pb2  # noqa: PLC0415
+        from tensorboard.plugins.hparams.metadata import PLUGIN_NAME  # noqa: PLC0415
+
+        value = self._summaries.Summary.Value(tag=tag)
+        value.metadata.plugin_data.plugin_name = PLUGIN_NAME
+        data = plugin_data_pb2.HParamsPluginData(version=0, **content)
+        value.metadata.plugin_data.content = data.SerializeToString()
+        value.tensor.CopyFrom(_null())
+        self._add(value, 0)
 
     def _add(self, value: Any, step: int) -> None:
         made = self._events.Event(wall_time=time.time(), step=step)
         made.summary.value.append(value)
         self._writer.add_event(made)
+
+
+def _null() -> Any:
+    """The tensor of a value that is all metadata: TensorBoard's own NULL_TENSOR."""
+    from tensorboard.plugins.hparams.metadata import NULL_TENSOR  # noqa: PLC0415
+
+    return NULL_TENSOR
 
 
 @contextmanager

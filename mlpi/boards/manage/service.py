@@ -33,7 +33,9 @@ STATES = ("active", "archived", "all")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A run's page. problems: the first of what its files hold amiss; scalars: the first tags."""
+    """A run's page. problems: the first of what its files hold amiss; scalars: the first tags;
+    is_moving: whether it or a run below it grows.
+    """
 
     shown: Shown
     state: State
@@ -46,6 +48,7 @@ class About:
     tie: Tie | None
     stays: Stays
     is_growing: bool
+    is_moving: bool
     changed_at: datetime
     scalars: Sequence[Tag]
 
@@ -63,8 +66,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of runs. count, growing, size_bytes: of those asked for; folders: those above runs,
-    with their number; total: of all runs, quota_bytes beside total_bytes.
+    """A page of runs. count, size_bytes: of those asked for; folders: those above runs, with
+    their number; is_moving: whether one in the folder grows; total: of all runs.
     """
 
     rows: Sequence[Row]
@@ -75,7 +78,7 @@ class Listing:
     total: int
     total_bytes: int
     archived: int
-    growing: int
+    is_moving: bool
     quota_bytes: int
 
 
@@ -104,6 +107,7 @@ class Manage:
         shown = self.service.shown(workspace, name)
         run = shown.run
         problems = run.reader.problems
+        runs = self.service.library.runs(workspace)
         path = "/".join(["tensorboard", workspace, *([] if name == ROOT_RUN else [name])])
         return About(
             shown,
@@ -115,8 +119,9 @@ class Manage:
             len(problems),
             len(run.reader.held.skipped),
             self.ties.of(shown),
-            stays_of(run, self.service.library.runs(workspace)),
+            stays_of(run, runs),
             is_growing(run),
+            any(is_growing(one) for one in runs if one is run or is_below(one.name, name)),
             changed_at(run),
             tags_of(run, SCALARS, most=FIRST_TAGS)[0],
         )
@@ -141,7 +146,7 @@ class Manage:
             total=len(every),
             total_bytes=sum(one.run.size_bytes for one in every),
             archived=sum(one.is_archived for one in every),
-            growing=sum(is_growing(one.run) for one in found),
+            is_moving=any(is_growing(one.run) for one in every if is_below(one.name, folder)),
             quota_bytes=self.quota_bytes,
         )
 
