@@ -78,14 +78,14 @@ def remove(settings: Settings) -> list[str]:
 def fill(base_url: str, token: str, say: Callable[[str], None]) -> None:
     """Train and send. Called in a process of its own; takes some seconds."""
     import httpx  # noqa: PLC0415 - 0.1 s, and only the child process needs it
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with scikit-learn
 
+    # Before NumPy is there: matrices this small are slower with more threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     say(f"boards: {len(RATES)} trainings as TensorBoard's writer keeps them")
     headers = {"Authorization": f"Bearer {token}"}
     with (
         httpx.Client(base_url=base_url, headers=headers, timeout=60) as client,
         tempfile.TemporaryDirectory(prefix="mlpi-demo-") as folder,
-        threadpool_limits(1),  # matrices this small are slower with more
     ):
         for rate in RATES:
             name = f"learning-rate-{rate:g}"
