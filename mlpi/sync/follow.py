@@ -15,6 +15,7 @@ from mlpi.sync.remote import Elsewhere, Lost, Refused, Remote, Stopped, There
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 DEBOUNCE_MS, STEP_MS = 200, 50
+TICK_MS = 500  # at most, until the first look after watching has begun, and between later ones
 TELL_S = 10.0  # between words about a long way to go
 MOST_TURNS = 8  # that a file is found at another offset, before it rests for a while
 RETRY_S = 60.0  # before a file is sent again that was refused for a reason that may pass
@@ -238,7 +239,7 @@ class Follower:
 
 
 def _ticks(folder: Path, interval_s: float) -> Iterator[set[str]]:
-    """Paths of files that changed, at least every interval_s; none where nothing tells of them."""
+    """Paths of files that changed; none, every interval_s or sooner, when nothing tells of any."""
     from watchfiles import watch  # noqa: PLC0415
 
     while True:
@@ -248,7 +249,7 @@ def _ticks(folder: Path, interval_s: float) -> Iterator[set[str]]:
                 watch_filter=lambda _, path: is_wanted(path.rpartition("/")[2]),
                 debounce=DEBOUNCE_MS,
                 step=STEP_MS,
-                rust_timeout=max(1, int(interval_s * 1000)),
+                rust_timeout=min(TICK_MS, int(interval_s * 1000)),
                 yield_on_timeout=True,
                 ignore_permission_denied=True,
             ):

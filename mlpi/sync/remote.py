@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -63,6 +65,11 @@ class There:
     upto: int
     beginning: str
 
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> There:
+        """Raises KeyError, TypeError, ValueError."""
+        return cls(int(told["size_bytes"]), int(told["upto"]), str(told["beginning"]))
+
 
 class Remote:
     """One workspace of an mlpi.
@@ -96,17 +103,13 @@ class Remote:
         answer = self._ask("GET", FILES, params={"run": prefix} if prefix else {})
         if not answer.is_success:
             raise Stopped(words_of(answer))
-        try:
+        with self._understanding():
             told = answer.json()
             found = {
-                one["name"] if one["run"] == "." else f"{one['run']}/{one['name']}": There(
-                    one["size_bytes"], one["upto"], one["beginning"]
-                )
+                one["name"] if one["run"] == "." else f"{one['run']}/{one['name']}": There.of(one)
                 for one in told["files"]
             }
-            return told["workspace"], found
-        except (ValueError, KeyError, TypeError):
-            raise Stopped(f"{self.url} does not answer as mlpi does.") from None
+            return str(told["workspace"]), found
 
     def there(self, target: str, upto: int) -> There | None:
         """A file; None when it is not there. Raises Lost, Refused, Stopped."""
@@ -115,8 +118,8 @@ class Remote:
             return None
         if not answer.is_success:
             raise _refused(answer)
-        told = answer.json()
-        return There(told["size_bytes"], told["upto"], told["beginning"])
+        with self._understanding():
+            return There.of(answer.json())
 
     def append(self, target: str, offset: int, data: bytes, *, replaces: bool) -> None:
         """Raises Elsewhere, Lost, Refused, Stopped."""
@@ -132,6 +135,14 @@ class Remote:
         if answer.status_code == 413:
             self._make_smaller(answer, len(data))
         raise _refused(answer)
+
+    @contextmanager
+    def _understanding(self) -> Iterator[None]:
+        """Raises Stopped when an answer is not mlpi's."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError):
+            raise Stopped(f"{self.url} does not answer as mlpi does.") from None
 
     def _make_smaller(self, answer: httpx.Response, size: int) -> None:
         """Raises Lost, so that smaller pieces are tried, or Stopped."""
