@@ -57,6 +57,7 @@ const mlpiRoom = {};
 
   function write(url) {
     for (const key of KEYS) url.searchParams.delete(key);
+    url.searchParams.set("workspace", room.dataset.workspace);
     const { hide, show } = paths();
     if (filter.value.trim()) url.searchParams.set("runs", filter.value.trim());
     for (const path of hide) url.searchParams.append("hide", path);

@@ -121,13 +121,12 @@ const mlpiCharts = {};
   }
 
   // --- a picture: title, drawing and names, on the theme's surface ---------------------------
-  function picture(title, drawn) {
+  function picture(title, drawn, names) {
     const ratio = devicePixelRatio || 1;
     const pad = 14 * ratio;
     const line = 18 * ratio;
     const width = Math.max(drawn.width, 320 * ratio) + 2 * pad;
     const columns = Math.max(1, Math.floor((width - 2 * pad) / (220 * ratio)));
-    const names = [...runs.values()];
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = drawn.height + 3 * pad + line + Math.ceil(names.length / columns) * line;
@@ -155,8 +154,8 @@ const mlpiCharts = {};
     });
     return canvas;
   }
-  function keep(title, drawn) {
-    picture(title, drawn).toBlob((blob) => {
+  function keep(title, drawn, names = [...runs.values()]) {
+    picture(title, drawn, names).toBlob((blob) => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = `${title.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 80) || "chart"}.png`;

@@ -8,6 +8,16 @@ ROWS = rows(
     # pages
     viewer GET      /boards
     viewer GET      /boards/tree
+    viewer GET      /boards/version
+    viewer GET      /boards/curves/state
+    viewer GET      /boards/curves/data
+    viewer GET      /boards/curves/data.csv
+    viewer GET      /boards/curves/data.parquet
+
+    # scripts
+    viewer GET      /api/mlpi/boards/runs
+    viewer GET      /api/mlpi/boards/tags
+    viewer GET      /api/mlpi/boards/scalars
 
     # runs as things: their pages, and what is done to them
     viewer GET      /boards/run
