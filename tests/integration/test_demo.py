@@ -442,6 +442,44 @@ def test_only_what_is_marked_as_the_demo_is_removed(
         mlflow.pyfunc.load_model("models:/digits-classifier@champion")
 
 
+def test_logs_of_the_demo_are_removed_beside_others(tmp_path: Path) -> None:
+    """One was renamed, somebody's own lie in the same folder, and MLflow has no run of the name."""
+    with running_service(tmp_path) as service:
+        service.add_user("admin")
+        service.mlpi("workspace", "add", "demo")
+        settings = Settings(home=service.home)
+        service.wait_ready()
+        token = service.token("admin", "demo", "editor")
+        boards_demo.fill(service.url, token, lambda _: None)
+        assert boards_demo.state(settings) is State.COMPLETE
+        logs = service.home / "tensorboard" / "demo"
+        assert not list(logs.rglob("mlflow_run_id"))
+        own = logs / "digits-mlp" / "mine"
+        own.mkdir()
+        (demo_file, *_) = logs.rglob("*tfevents*")
+        (own / "events.out.tfevents.1").write_bytes(demo_file.read_bytes())
+        with service.client(token) as client:
+            form = {"run": "digits-mlp/learning-rate-0.02", "name": "kept", "sure": "true"}
+            assert client.post("/boards/run/rename", data=form).status_code == 303
+            archived = client.post("/boards/archive", data={"run": "kept"})
+            assert archived.status_code == 303
+        (missing,) = (logs / "digits-mlp" / "learning-rate-0.002").iterdir()
+        missing.unlink()
+        assert boards_demo.state(settings) is State.PARTIAL
+
+        assert boards_demo.remove(settings) == ["1 file of logs"]
+
+        assert boards_demo.state(settings) is State.ABSENT
+        assert [path.name for path in logs.rglob("*") if path.is_file()] == [
+            "events.out.tfevents.1"
+        ]
+        assert rows(service.home / "mlpi.db")["board_runs"] == []
+        with service.client(token) as client:
+            listed = "digits-mlp/mine"
+            wait_until(lambda: "1 of 1 run" in client.get("/boards/manage?state=all").text)
+            assert listed in client.get("/boards/manage").text
+
+
 def test_nothing_is_there_before_mlflow_made_its_database(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert tracking_demo.state(settings) is State.ABSENT
