@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
+from mlpi.errors import MlpiError
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,48 @@ class Badged(Protocol):
 
     def badge(self, principal: Principal) -> Badge | None:
         """Its sign for this principal's workspace; one cheap query, for it is on every page."""
+        ...
+
+
+MLFLOW_RUN = "mlflow-run"  # kind of thing, its key: the run's id
+BOARD_RUN = "board-run"  # its key: the run's name
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """What belongs to a thing in other rooms. is_whole: every room could look."""
+
+    hits: Sequence[Hit]
+    is_whole: bool
+
+
+@runtime_checkable
+class Related(Protocol):
+    """A component that knows what of its own belongs to a thing of another, or is that thing."""
+
+    def related(self, principal: Principal, kind: str, key: str) -> Sequence[Hit]:
+        """What that is in this principal's workspace. Called in a thread.
+
+        kind: MLFLOW_RUN or BOARD_RUN; () for one it knows nothing about. Raises NotReady.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure for Prometheus. text: what it says, in a sentence."""
+
+    name: str
+    text: str
+    value: float
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A component with figures of its own at /metrics."""
+
+    def measures(self) -> Sequence[Measure]:
+        """They name nobody's workspace. Answered from memory."""
         ...
 
 
@@ -188,6 +231,32 @@ class Components:
                     "no search", extra={"action": "search_failed", "room": component.name}
                 )
         return found
+
+    def related(self, principal: Principal, kind: str, key: str) -> Relations:
+        """What belongs to a thing, in every component that can look now."""
+        hits: list[Hit] = []
+        is_whole = True
+        for component in self.all:
+            if not isinstance(component, Related):
+                continue
+            try:
+                hits += component.related(principal, kind, key)
+            except MlpiError:  # it is starting, or has failed and says so elsewhere
+                is_whole = False
+            except Exception:
+                is_whole = False
+                log.exception(
+                    "no relations", extra={"action": "related_failed", "room": component.name}
+                )
+        return Relations(hits, is_whole)
+
+    def measures(self) -> list[Measure]:
+        return [
+            one
+            for component in self.all
+            if isinstance(component, Measured)
+            for one in component.measures()
+        ]
 
     def health(self) -> dict[str, Health]:
         return {component.name: component.health() for component in self.all}

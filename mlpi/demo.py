@@ -42,6 +42,7 @@ DESCRIPTION = "Real models, trained on the data that comes with scikit-learn (ml
 # Jobs are the last: what other parts queue in the workspace is theirs to make and to remove.
 PARTS = {
     "tracking": "mlpi.tracking.demo",
+    "boards": "mlpi.boards.demo",
     "vectors": "mlpi.vectors.demo",
     "checks": "mlpi.checks.demo",
     "jobs": "mlpi.jobs.demo",

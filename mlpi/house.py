@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -46,7 +48,9 @@ class House:
             db=db,
             audit=audit,
             users=Users(db, audit, clock),
-            workspaces=Workspaces(db, audit, clock),
+            workspaces=Workspaces(
+                db, audit, clock, lambda name: logs_left(settings.home / "tensorboard", name)
+            ),
             tokens=Tokens(db, audit, clock),
             sessions=Sessions(db, audit, clock, lifetime=lifetime),
             identity=Identity(db, clock, session_lifetime=lifetime),
@@ -64,6 +68,17 @@ class House:
 
     def close(self) -> None:
         self.db.close()
+
+
+def logs_left(logs: Path, workspace: str) -> str:
+    """TensorBoard logs, or other files, in a workspace's folder, in words; empty folders go."""
+    count = 0
+    for place, folders, files in os.walk(logs / workspace, topdown=False):
+        links = [one for one in folders if Path(place, one).is_symlink()]
+        count += len(files) + len(links)
+        with suppress(OSError):  # holds something
+            Path(place).rmdir()
+    return f"{count:,} file{'s' if count != 1 else ''} in tensorboard/{workspace}" if count else ""
 
 
 def prepare_home(settings: Settings) -> None:

@@ -10,7 +10,12 @@ down_revision = "0005"
 def upgrade() -> None:
     op.create_table(
         "board_runs",
-        sa.Column("workspace", sa.String(63), primary_key=True),
+        sa.Column(
+            "workspace",
+            sa.String(63),
+            sa.ForeignKey("workspaces.name", ondelete="CASCADE"),
+            primary_key=True,
+        ),
         sa.Column("name", sa.String(400), primary_key=True),
         sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("mlflow_run_id", sa.String(32), nullable=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -23,10 +23,14 @@ MAX_DESCRIPTION = 500
 class Workspaces:
     """The unit of isolation and permission. Every change leaves a row in the audit trail."""
 
-    def __init__(self, db: Database, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, audit: Audit, clock: Clock, left: Callable[[str], str] = lambda _: ""
+    ) -> None:
+        """left: what lies in folders of a workspace, in words; '' for nothing."""
         self._db = db
         self._audit = audit
         self._clock = clock
+        self._left = left
 
     def ensure_default(self) -> None:
         """Create the default workspace, which MLflow's experiment 0 lives in, once."""
@@ -88,12 +92,20 @@ class Workspaces:
     def remove(self, name: str, *, actor: Actor) -> None:
         """Remove a workspace with its members and tokens. Its content must be gone already.
 
-        Raises NotFound, and Invalid for the default workspace.
+        Raises NotFound, Conflict when files are left, which a new workspace of this name would
+        inherit, and Invalid for the default workspace.
         """
         if name == DEFAULT_WORKSPACE:
             raise Invalid(
                 f"The workspace {name!r} cannot be removed: clients that name none work in it.",
                 field="name",
+            )
+        self.get(name)
+        left = self._left(name)
+        if left:
+            raise Conflict(
+                f"The workspace {name!r} still holds {left}.",
+                advice="Delete that first: a new workspace of this name would inherit it.",
             )
         with self._db.write() as session:
             session.delete(find_workspace(session, name))

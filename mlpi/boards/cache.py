@@ -202,7 +202,8 @@ class Cache:
             self._forget_run(db, workspace, name)
         with self._writing:
             assert self._writer is not None
-            self._writer.execute("PRAGMA incremental_vacuum").fetchall()
+            # Each step gives back one page; `execute` takes one step.
+            self._writer.executescript("PRAGMA incremental_vacuum")
 
     def known(self) -> list[tuple[str, str]]:
         """Workspace and name of every run of which something is kept."""

@@ -64,6 +64,11 @@ def checked_name(name: str) -> str:
     return name
 
 
+def is_below(name: str, folder: str) -> bool:
+    """Whether a run lies below a folder (not in it); '.' is above all others."""
+    return name != ROOT_RUN if folder == ROOT_RUN else name.startswith(f"{folder}/")
+
+
 def found_in(root: Path, workspace: str) -> Iterator[Found]:
     """Every run of a workspace. Links are not followed: they could lead out of it."""
     yield from _walk(root / workspace, workspace, "", 0)

@@ -16,15 +16,25 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpi.boards.cache import Cache
-from mlpi.boards.folders import Found, found_in, look, run_folder
+from mlpi.boards.folders import (
+    ROOT_RUN,
+    Found,
+    checked_name,
+    found_in,
+    is_below,
+    look,
+    run_folder,
+)
+from mlpi.boards.moving import make_room, move_files, move_tree
 from mlpi.boards.reader.run import RunReader
 from mlpi.boards.watching import Watch
 from mlpi.errors import Conflict, NotFound
+from mlpi.sync.protocol import RUN_ID_FILE
 
 SLICE_BYTES = 8 << 20  # of a file, before others have their turn
 SAVE_BYTES = 8 << 20  # unsaved rows of one run
@@ -135,6 +145,12 @@ class Library:
         """Of all event files."""
         return sum(run.size_bytes for run in self.runs(workspace))
 
+    def figures(self) -> tuple[int, int, int]:
+        """Of all workspaces: runs, those not read to their end yet, bytes of event files."""
+        with self._lock:
+            runs = list(self._runs.values())
+        return len(runs), sum(run.is_reading for run in runs), sum(run.size_bytes for run in runs)
+
     def wait_until_scanned(self, timeout_s: float) -> bool:
         """Wait for the first look at every folder; whether it is done."""
         return self._has_scanned.wait(timeout_s)
@@ -152,30 +168,67 @@ class Library:
         self._look_at(workspace, name)
         self._wake.set()
 
-    def rename(self, workspace: str, name: str, new_name: str) -> None:
-        """Move a run's folder. Raises NotFound, Conflict, Invalid, OSError."""
-        run = self.run(workspace, name)
-        target = run_folder(self.root, workspace, new_name)
-        with run.lock:
-            if target.exists():
-                raise Conflict(f"There is a folder {new_name!r} already.")
-            source = run.reader.folder
-            if source in target.parents:
-                raise Conflict("A run cannot be moved into itself.")
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            source.rename(target)
-            with self._lock:
-                self._runs.pop(run.key, None)
-                self._runs[workspace, new_name] = run
-                run.name = new_name
-                run.reader.moved(target)
-            self._try(lambda: self._cache.rename(workspace, name, new_name))
-            self._changed(run)
-        self._remove_empty(source.parent, workspace)
-        self.rescan(workspace)
+    def rename(
+        self, workspace: str, name: str, new_name: str, *, keeps_folders: bool = False
+    ) -> list[tuple[str, str]]:
+        """Move a run's folder with the runs below it; old and new name of each.
 
-    def remove(self, workspace: str, name: str) -> None:
-        """Remove a run's event files, and its folder if nothing else is in it. Raises NotFound."""
+        name: a run's, or that of a folder above runs. keeps_folders: the old folders stay, empty:
+        a writer that opens its file anew at each write would fail without.
+        Raises NotFound, Conflict, Invalid, OSError.
+        """
+        runs = self._at_or_below(workspace, name)
+        source = run_folder(self.root, workspace, name)
+        target = run_folder(self.root, workspace, new_name)
+        pairs = [(run.name, new_name + run.name.removeprefix(name)) for run in runs]
+        for _, new in pairs:
+            checked_name(new)
+        if source in target.parents and name != ROOT_RUN:
+            raise Conflict("A run cannot be moved into itself.", field="name")
+        make_room(target, self.root / workspace)
+        with ExitStack() as stack:
+            for run in runs:
+                stack.enter_context(run.lock)
+            if name == ROOT_RUN:
+                move_files(source, target)
+            elif keeps_folders:
+                move_tree(source, target)
+            else:
+                source.rename(target)
+            for run, (old, new) in zip(runs, pairs, strict=True):
+                self._renamed(run, old, new)
+        if not keeps_folders:
+            self._remove_empty(source.parent, workspace)
+        self.rescan(workspace)
+        return pairs
+
+    def _at_or_below(self, workspace: str, name: str) -> list[Run]:
+        """By name, so that two who take their locks do not wait for each other."""
+        if name == ROOT_RUN:
+            return [self.run(workspace, name)]
+        found = [
+            run for run in self.runs(workspace) if run.name == name or is_below(run.name, name)
+        ]
+        return found or [self.run(workspace, name)]
+
+    def _renamed(self, run: Run, old: str, new: str) -> None:
+        """Its folder was moved; its lock is held."""
+        with self._lock:
+            self._runs.pop(run.key, None)
+            run.name = new
+            self._runs[run.key] = run
+            run.reader.moved(self.root / run.workspace / new)
+            if run.is_reading:  # what waits in a queue has its old name
+                self._fresh.append(run.key)
+        self._try(lambda: self._cache.rename(run.workspace, old, new))
+        self._changed(run)
+
+    def remove(self, workspace: str, name: str, *, keeps_folder: bool = False) -> None:
+        """Remove a run's event files, and its folder if nothing else is in it.
+
+        keeps_folder: it stays all the same, for a writer that opens its file anew at each write.
+        Raises NotFound, OSError.
+        """
         run = self.run(workspace, name)
         with run.lock:
             folder = run.reader.folder
@@ -184,8 +237,10 @@ class Library:
             newer = look(self.root, workspace, name)
             for file, _, _ in newer.state if newer else ():
                 (folder / file).unlink(missing_ok=True)
+            (folder / RUN_ID_FILE).unlink(missing_ok=True)
             self._forget(run)
-        self._remove_empty(folder, workspace)
+        if not keeps_folder:
+            self._remove_empty(folder, workspace)
 
     def rescan(self, workspace: str) -> None:
         """Look for runs that came or went."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mlpi.db import Base, UtcDateTime
@@ -15,7 +15,9 @@ class BoardRun(Base):
 
     __tablename__ = "board_runs"
 
-    workspace: Mapped[str] = mapped_column(String(63), primary_key=True)
+    workspace: Mapped[str] = mapped_column(
+        String(63), ForeignKey("workspaces.name", ondelete="CASCADE"), primary_key=True
+    )
     name: Mapped[str] = mapped_column(String(400), primary_key=True)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     mlflow_run_id: Mapped[str | None] = mapped_column(String(32), index=True)

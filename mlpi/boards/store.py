@@ -30,7 +30,10 @@ def put(session: Session, workspace: str, name: str) -> BoardRun:
 def tidy(session: Session, kept: BoardRun) -> None:
     """Remove a row that says nothing."""
     if kept.archived_at is None and kept.mlflow_run_id is None:
-        session.delete(kept)
+        if kept in session.new:
+            session.expunge(kept)
+        else:
+            session.delete(kept)
 
 
 def forget(session: Session, workspace: str, name: str) -> None:

@@ -41,6 +41,8 @@ NEARLY_FULL_BYTES = 2_000_000_000
 SMALL_MEMORY_BYTES = 2_000_000_000
 LITTLE_AVAILABLE_BYTES = 300_000_000
 FEW_FILES = 4096
+MOST_FOLDERS = 200_000  # that are looked through
+SPARE_WATCHES = 1000  # an editor, a desktop
 # Two clocks of one machine differ by less; a row may be written while we look.
 CLOCK_SLACK = timedelta(seconds=2)
 WEARS_OUT = "Each write wears it out: put the home on an NVMe or SSD with --home or MLPI_HOME."
@@ -269,6 +271,38 @@ def _memory(_: Settings, host: Host) -> Iterator[Finding]:
         )
 
 
+def _boards(chosen: Settings, host: Host) -> Iterator[Finding]:
+    """Whether TensorBoard's logs can be read, and their folders be watched."""
+    logs = chosen.home / "tensorboard"
+    if not logs.is_dir():
+        yield ok("boards", f"{logs} is not there yet; the first start makes it.")
+        return
+    closed: list[str] = []
+    folders = 0
+    for place, inside, _ in os.walk(logs, onerror=lambda error: closed.append(error.filename)):
+        folders += 1
+        inside[:] = inside if folders < MOST_FOLDERS else []
+        if not os.access(place, os.X_OK):
+            closed.append(place)
+    if closed:
+        more = f" and {len(closed) - 1} more" if len(closed) > 1 else ""
+        yield bad(
+            "boards",
+            f"{closed[0]}{more} cannot be read; its runs are not shown.",
+            f"Give it to mlpi's user: chown -R {_owner(chosen.home)} {logs}",
+        )
+    limit = (host.read("/proc/sys/fs/inotify/max_user_watches") or "").strip()
+    if limit.isdecimal() and folders + SPARE_WATCHES > int(limit):
+        yield warn(
+            "boards",
+            f"{logs} holds {folders:,} folders; the kernel lets a user watch {int(limit):,}.",
+            f"New points show after seconds instead of at once. Run: sudo sysctl "
+            f"fs.inotify.max_user_watches={max(65536, 4 * folders)}",
+        )
+    elif not closed:
+        yield ok("boards", f"{folders:,} folders of logs can be read and watched.")
+
+
 def _files(chosen: Settings, host: Host) -> Iterator[Finding]:
     running = running_service(chosen.home)
     limits = host.read(f"/proc/{running.pid}/limits") if running else None
@@ -322,5 +356,6 @@ CHECKS: dict[str, Check] = {
     "port": _port,
     "firewall": _firewall,
     "memory": _memory,
+    "boards": _boards,
     "files": _files,
 }

@@ -37,6 +37,8 @@ class _Figures(Collector):
         }
         if figures.temperature_c is not None:
             gauges["mlpi_temperature_celsius"] = ("Processor temperature", figures.temperature_c)
+        for measure in self._components.measures():
+            gauges[measure.name] = (measure.text, measure.value)
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(name, text, value)
         ready = GaugeMetricFamily(

@@ -71,5 +71,10 @@ class Tracking:
             hits += [Hit(one.name, f"/tracking/prompts/{one.name}", "prompt") for one in found[:5]]
         return hits
 
+    def related(self, principal: Principal, kind: str, key: str) -> Sequence[Hit]:
+        if principal.workspace is None:
+            return ()
+        return self._parts.service.related(principal.workspace, kind, key)
+
     def health(self) -> Health:
         return self.mlflow.health()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlpi.artifacts import root_of
-from mlpi.component import Hit
+from mlpi.component import BOARD_RUN, MLFLOW_RUN, Hit
 from mlpi.errors import NotFound, NotReady
 from mlpi.tracking.mlflow_app import MlflowApp
 from mlpi.tracking.records import Run
 from mlpi.tracking.run_page.files import Files, Item
 from mlpi.tracking.store import TrackingStore
 from mlpi.tracking.trash.store import TrashStore
+
+BOARDS_TAG = "mlpi.boards_run"  # names a run of boards that belongs to the MLflow run
 
 
 class TrackingService:
@@ -63,6 +65,22 @@ class TrackingService:
             for run in self.store.find(workspace, words)
         ]
         return hits
+
+    def related(self, workspace: str, kind: str, key: str) -> list[Hit]:
+        """The run of this id; the runs whose tag names a run of boards. Raises NotReady."""
+        if kind not in (MLFLOW_RUN, BOARD_RUN):
+            return []
+        self.require_prepared()
+        if kind == BOARD_RUN:
+            found = self.store.tagged(workspace, BOARDS_TAG, key)
+        else:
+            try:
+                found = [self.store.run(workspace, key)]
+            except NotFound:
+                found = []
+        return [
+            Hit(run.name, f"/tracking/runs/{run.id}", "run", run.status.lower()) for run in found
+        ]
 
 
 def plain_first(keys: Iterable[str]) -> list[str]:

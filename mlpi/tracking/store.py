@@ -203,6 +203,24 @@ class TrackingStore:
             self._fill(db, [found])
         return found
 
+    def tagged(self, workspace: str, key: str, value: str, limit: int = 20) -> list[Run]:
+        """Active runs with this tag, newest first."""
+        query = (
+            select(runs)
+            .join(experiments, experiments.c.experiment_id == runs.c.experiment_id)
+            .join(tags, tags.c.run_uuid == runs.c.run_uuid)
+            .where(
+                tags.c.key == key,
+                tags.c.value == value,
+                experiments.c.workspace == workspace,
+                runs.c.lifecycle_stage == "active",
+            )
+            .order_by(runs.c.start_time.desc())
+            .limit(limit)
+        )
+        with self._engine.connect() as db:
+            return [run_of(row) for row in db.execute(query)]
+
     def tags(self, run_id: str) -> dict[str, str]:
         """All tags of a run by key."""
         query = select(tags.c.key, tags.c.value).where(tags.c.run_uuid == run_id)

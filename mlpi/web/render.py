@@ -98,12 +98,13 @@ def shell(request: Request) -> dict[str, Any]:
 def here(principal: Principal | None, target: str, **query: str | Sequence[str]) -> str:
     """A form's target bound to the page's workspace, whatever another tab has switched to.
 
-    What is empty is left out.
+    What is empty is left out. target may have a query of its own.
     """
     query = {name: value for name, value in query.items() if value}
     if principal and principal.workspace:
         query["workspace"] = principal.workspace
-    return f"{target}?{urlencode(query, doseq=True)}" if query else target
+    joint = "&" if "?" in target else "?"
+    return f"{target}{joint}{urlencode(query, doseq=True)}" if query else target
 
 
 def back_to(request: Request, page: str, done: str = "") -> Response:

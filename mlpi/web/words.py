@@ -45,6 +45,14 @@ _DEEDS = {
     "workspace_removed": "removed the workspace",
     "member_set": "set the member",
     "member_removed": "removed the member",
+    "board_run_uploaded": "uploaded the board run",
+    "board_file_replaced": "replaced the event file",
+    "board_run_archived": "archived the board run",
+    "board_run_unarchived": "brought back the board run",
+    "board_run_renamed": "renamed the board run",
+    "board_run_removed": "deleted the board run",
+    "board_run_tied": "tied the board run",
+    "board_run_untied": "untied the board run",
 }
 _CALL = re.compile(r"(?P<method>[A-Z]+) (?:/ajax-api|/api)?(?:/\d\.\d)?/?(?P<path>.*)")
 

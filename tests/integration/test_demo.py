@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from mlflow import MlflowClient
 from mlflow.tracking import fluent
 from sklearn.datasets import load_digits
 
+from mlpi.boards import demo as boards_demo
 from mlpi.demo import State
 from mlpi.settings import Settings
 from mlpi.tracking import demo as tracking_demo
@@ -90,7 +92,19 @@ def everything(home: Path) -> dict[str, object]:
             str(path.relative_to(artifacts)): path.read_bytes() if path.is_file() else None
             for path in artifacts.rglob("*")
         },
+        "logs": sorted(str(path) for path in (home / "tensorboard").rglob("*")),
+        "boards.sqlite3": kept_runs(home),
     }
+
+
+def kept_runs(home: Path) -> list[tuple[str, str]]:
+    """Workspace and name of each run in the cache of boards."""
+    path = home / "cache" / "boards.sqlite3"
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        found: list[tuple[str, str]] = db.execute("SELECT workspace, name FROM runs").fetchall()
+    return sorted(found)
 
 
 def files_named_demo(home: Path) -> list[Path]:
@@ -209,7 +223,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         before = everything(service.home)
 
         told = service.mlpi("demo").splitlines()
-        assert len(told) == 11
+        assert len(told) == 12
         assert all(any(line.startswith(name) for line in told) for name in EXPERIMENTS)
         assert told[-1].endswith(f": {service.url}/tracking?workspace=demo")
         # Its own token is stopped, and there is nothing else it could be mistaken for.
@@ -222,6 +236,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         with service.client(demo_token) as client:
             check_data(client)
             assert collections(client) == {"digits", "scikit-learn-says"}
+            check_logs(client)
 
         filled = everything(service.home)
         assert "complete already" in service.mlpi("demo")
@@ -230,6 +245,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         assert service.mlpi("demo", "--remove") == "The demo is removed, with its workspace.\n"
         assert everything(service.home) == before
         assert vectors_demo.state(Settings(home=service.home)) is State.ABSENT
+        assert boards_demo.state(Settings(home=service.home)) is State.ABSENT
         assert not files_named_demo(service.home)
         assert httpx.get(
             f"{service.url}/api/mlpi/me", headers={"Authorization": f"Bearer {demo_token}"}
@@ -239,6 +255,25 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         assert len(mlflow.pyfunc.load_model("models:/digits-classifier@champion").predict(x)) > 0
         assert client.get_experiment_by_name("mine") is not None
         assert service.mlpi("demo", "--remove") == "There is no demo.\n"
+
+
+def check_logs(client: httpx.Client) -> None:
+    """Three learning rates, each with the losses of the MLflow run it is tied to."""
+    api = "/api/2.0/mlflow"
+    for rate in ("0.0002", "0.002", "0.02"):
+        run = f"digits-mlp/learning-rate-{rate}"
+        page = client.get("/boards/run", params={"run": run}).text
+        for kind in ("Scalars", "Images", "Histograms", "Texts", "Hyperparameters"):
+            assert f">{kind}</a>" in page
+        (tied,) = set(re.findall(r"/tracking/runs/([0-9a-f]{32})", page))
+        assert "as the file mlflow_run_id in its folder says" in page
+        theirs = client.get(f"{api}/runs/get", params={"run_id": tied}).json()["run"]
+        assert theirs["info"]["run_name"] == f"learning-rate-{rate}"
+        (loss,) = [m["value"] for m in theirs["data"]["metrics"] if m["key"] == "train_loss"]
+        (ours,) = re.findall(
+            r'title="loss/train">loss/train</td><td class="num" title="([^"]+)"', page
+        )
+        assert float(ours) == pytest.approx(loss, rel=1e-3)
 
 
 def collections(client: httpx.Client) -> set[str]:
@@ -405,6 +440,44 @@ def test_only_what_is_marked_as_the_demo_is_removed(
         assert {one.name for one in client.search_experiments(view_type=3)} == {"mine"}
         assert [one.name for one in client.search_registered_models()] == ["digits-classifier"]
         mlflow.pyfunc.load_model("models:/digits-classifier@champion")
+
+
+def test_logs_of_the_demo_are_removed_beside_others(tmp_path: Path) -> None:
+    """One was renamed, somebody's own lie in the same folder, and MLflow has no run of the name."""
+    with running_service(tmp_path) as service:
+        service.add_user("admin")
+        service.mlpi("workspace", "add", "demo")
+        settings = Settings(home=service.home)
+        service.wait_ready()
+        token = service.token("admin", "demo", "editor")
+        boards_demo.fill(service.url, token, lambda _: None)
+        assert boards_demo.state(settings) is State.COMPLETE
+        logs = service.home / "tensorboard" / "demo"
+        assert not list(logs.rglob("mlflow_run_id"))
+        own = logs / "digits-mlp" / "mine"
+        own.mkdir()
+        (demo_file, *_) = logs.rglob("*tfevents*")
+        (own / "events.out.tfevents.1").write_bytes(demo_file.read_bytes())
+        with service.client(token) as client:
+            form = {"run": "digits-mlp/learning-rate-0.02", "name": "kept", "sure": "true"}
+            assert client.post("/boards/run/rename", data=form).status_code == 303
+            archived = client.post("/boards/archive", data={"run": "kept"})
+            assert archived.status_code == 303
+        (missing,) = (logs / "digits-mlp" / "learning-rate-0.002").iterdir()
+        missing.unlink()
+        assert boards_demo.state(settings) is State.PARTIAL
+
+        assert boards_demo.remove(settings) == ["1 file of logs"]
+
+        assert boards_demo.state(settings) is State.ABSENT
+        assert [path.name for path in logs.rglob("*") if path.is_file()] == [
+            "events.out.tfevents.1"
+        ]
+        assert rows(service.home / "mlpi.db")["board_runs"] == []
+        with service.client(token) as client:
+            listed = "digits-mlp/mine"
+            wait_until(lambda: "1 of 1 run" in client.get("/boards/manage?state=all").text)
+            assert listed in client.get("/boards/manage").text
 
 
 def test_nothing_is_there_before_mlflow_made_its_database(tmp_path: Path) -> None:

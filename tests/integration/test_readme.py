@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def variables(service: Service, token: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("code", [b for b in blocks("python") if "mlflow" in b])
+@pytest.mark.parametrize("code", [b for b in blocks("python") if "log_metric" in b])
 def test_the_mlflow_snippet_logs_a_run(service: Service, code: str) -> None:
     env = variables(service, service.token("ana", "lab"))
     done = subprocess.run(
@@ -181,3 +182,28 @@ def test_the_boards_snippets_send_a_run(service: Service, tmp_path: Path) -> Non
         for run in ("digits/lr-0.1", "laptop"):
             there = service.home / "tensorboard" / "lab" / run / NAME
             assert there.read_bytes() == whole
+
+
+def test_the_boards_snippet_ties_curves_to_their_mlflow_run(
+    service: Service, tmp_path: Path
+) -> None:
+    (code,) = [block for block in blocks("python") if "mlpi.boards_run" in block]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=clean_environment(variables(service, service.token("ana", "lab"))),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    target = service.home / "tensorboard" / "lab" / "digits" / "lr-0.2"
+    shutil.copytree(tmp_path / "runs" / "lr-0.2", target)
+    query = {"workspace": "lab", "run": "digits/lr-0.2"}
+    with service.browser("ana") as client:
+        until(lambda: "0.01" in client.get("/boards/run", params=query).text, 20)
+        page = client.get("/boards/run", params=query).text
+        (run,) = re.findall(r"/tracking/runs/([0-9a-f]{32})", page)
+        theirs = client.get(f"/tracking/runs/{run}", params={"workspace": "lab"}).text
+    assert ">digits/lr-0.2</a>" in theirs

@@ -439,6 +439,37 @@ def test_few_open_files_are_warned_about(
         assert only(home, "files", machine).text == "mlpi may have 512 files open."
 
 
+# --- boards -----------------------------------------------------------------------------------
+
+
+def test_more_folders_of_logs_than_may_be_watched_are_warned_about(
+    home: Path, machine: Host
+) -> None:
+    assert "is not there yet" in only(home, "boards", machine).text
+    for number in range(30):
+        (home / "tensorboard" / "lab" / f"run-{number}").mkdir(parents=True)
+    put(machine, "/proc/sys/fs/inotify/max_user_watches", "8192\n")
+    assert only(home, "boards", machine) == Finding(
+        "boards", Verdict.OK, "32 folders of logs can be read and watched."
+    )
+    put(machine, "/proc/sys/fs/inotify/max_user_watches", "1024\n")
+    warned = only(home, "boards", machine)
+    assert warned.verdict is Verdict.WARN
+    assert "fs.inotify.max_user_watches=65536" in warned.advice
+
+
+def test_a_folder_of_logs_that_cannot_be_read_is_named(
+    home: Path, machine: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = home / "tensorboard" / "lab" / "closed"
+    closed.mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != closed)
+    found_bad = only(home, "boards", machine)
+    assert found_bad.verdict is Verdict.BAD
+    assert str(closed) in found_bad.text
+    assert "chown -R" in found_bad.advice
+
+
 # --- the command ------------------------------------------------------------------------------
 
 

@@ -34,6 +34,18 @@ ROWS = rows(
     viewer GET      /api/mlpi/boards/tags
     viewer GET      /api/mlpi/boards/scalars
 
+    # runs as things: their pages, and what is done to them
+    viewer GET      /boards/run
+    viewer GET      /boards/run/tags
+    viewer GET      /boards/manage
+    editor POST     /boards/run/rename
+    editor POST     /boards/run/mlflow
+    editor POST     /boards/folder/rename
+    editor POST     /boards/archive
+    editor POST     /boards/unarchive
+    owner  POST     /boards/remove/ask
+    owner  POST     /boards/remove
+
     # event files that come in
     viewer GET      /api/mlpi/boards/files
     viewer GET      /api/mlpi/boards/files/{path:path}

@@ -142,7 +142,7 @@ class RunReader:
     @property
     def is_waiting(self) -> bool:
         """Whether a file ends within a record."""
-        return any(file.is_waiting for file in self._files.values())
+        return any(file.is_waiting for file in list(self._files.values()))
 
     def entries(self, tag: str) -> list[Entry]:
         """Where a tag's values stand that are no scalars, in the order of the files."""

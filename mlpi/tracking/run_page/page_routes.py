@@ -47,6 +47,7 @@ def router(pages_of: RunPage, elsewhere: Elsewhere) -> APIRouter:
             run=found,
             tags=tags,
             origin=Origin.of_tags(tags),
+            **view.boards(request, found, tags),
             **view.measured(found),
         )
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
 
+from mlpi.component import BOARD_RUN, MLFLOW_RUN
 from mlpi.errors import MlpiError, NotFound, NotReady
 from mlpi.tracking.records import Run
 from mlpi.tracking.run_page.files import MOST_LISTED, Item
 from mlpi.tracking.run_page.records import Origin
 from mlpi.tracking.run_page.service import RunPage
 from mlpi.tracking.run_page.viewers import kind_of
-from mlpi.tracking.service import plain_first
+from mlpi.tracking.service import BOARDS_TAG, plain_first
 from mlpi.web.markdown import Picture, rendered
 from mlpi.web.render import here, principal_of, render, workspace_of
 
@@ -59,6 +61,24 @@ class RunView:
             "anchors": {key: f"curve-{number}" for number, key in enumerate(own + system)},
         }
 
+    @staticmethod
+    def boards(request: Request, run: Run, tags: Mapping[str, str]) -> dict[str, Any]:
+        """What of the boards belongs to it, and the name in its own tag that nothing there has."""
+        components, principal = request.app.state.components, principal_of(request)
+        found = [
+            hit
+            for hit in components.related(principal, MLFLOW_RUN, run.id).hits
+            if hit.kind == "board run"
+        ]
+        named = tags.get(BOARDS_TAG, "")
+        missing = ""
+        if named and named not in {hit.label for hit in found}:
+            own = components.related(principal, BOARD_RUN, named)
+            mine = [hit for hit in own.hits if hit.kind == "board run"]
+            found += mine
+            missing = "" if mine or not own.is_whole else named
+        return {"boards": found, "missing_board": missing}
+
     def page(
         self,
         request: Request,
@@ -93,6 +113,7 @@ class RunView:
             first_charts=FIRST_CHARTS,
             error=error,
             form=form or {},
+            **self.boards(request, run, tags),
             **self.measured(run),
             **self.listed(request, run, path),
         )

@@ -1,6 +1,6 @@
-// The trash: how many are ticked, all at once, and no deed without a tick.
+// Lists to choose from: how many are ticked, all at once, and no deed without a tick.
 (() => {
-  const boxes = () => [...document.querySelectorAll('#bin input[form="chosen"]')];
+  const boxes = () => [...document.querySelectorAll('[data-ticks] input[form="chosen"]')];
 
   function tell() {
     const count = boxes().filter((box) => box.checked).length;
@@ -20,7 +20,7 @@
         box.checked = all.checked;
       }
     }
-    if (event.target.closest?.("#bin")) tell();
+    if (event.target.closest?.("[data-ticks]")) tell();
   });
   document.addEventListener("htmx:after:swap", tell);
   window.addEventListener("pageshow", tell);
