@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpi.boards import cache, library
+from mlpi.boards import cache, keeping, library
 from mlpi.boards.cache import Cache
 from mlpi.boards.library import Library, Run
 from mlpi.boards.packing import packed, unpacked
@@ -188,7 +188,7 @@ def test_long_logs_are_kept_in_pieces_and_do_not_stay_in_memory(
     root: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "SLICE_BYTES", 1 << 14)
-    monkeypatch.setattr(library, "SAVE_BYTES", 1 << 12)
+    monkeypatch.setattr(keeping, "SAVE_BYTES", 1 << 12)
     monkeypatch.setattr(cache, "MOST_ROWS", 1000)
     monkeypatch.setattr(cache, "FEW_ROWS", 100)
     write(root / "lab" / "long", [header(), *losses(5000)])
@@ -205,7 +205,7 @@ def test_long_logs_are_kept_in_pieces_and_do_not_stay_in_memory(
 def test_small_pieces_become_one(
     root: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "SAVE_BYTES", 1)
+    monkeypatch.setattr(keeping, "SAVE_BYTES", 1)
     path = write(root / "lab" / "a", [header(), *losses(1)])
     series = whole(opened(), "lab", "a").reader.held.series["loss"]
     for step in range(1, 6):

@@ -5,7 +5,9 @@ It is read in chunks, not mapped: a mapped file that shrinks ends the process wi
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
@@ -31,8 +33,9 @@ class EventFileCorrupt(MlpiError):
 
     def __init__(self, path: Path, offset: int, what: str, *, goes_on: bool) -> None:
         after = "Reading went on behind this record." if goes_on else "Nothing behind it is read."
+        name = path.name.encode("utf-8", "replace").decode()  # names may be any bytes
         super().__init__(
-            f"{path.name}, byte {offset}: {what}.", advice=f"{after} Copy the file here again."
+            f"{name}, byte {offset}: {what}.", advice=f"{after} Copy the file here again."
         )
         self.path, self.offset, self.what, self.goes_on = path, offset, what, goes_on
 
@@ -42,12 +45,17 @@ class Replaced(Exception):
 
 
 def opened(path: Path) -> FileIO:
-    """For reading by offset. A link is refused with OSError: it could lead out of the workspace."""
+    """For reading by offset. Anything but a file is refused with OSError: a link could lead out of
+    the workspace, and a pipe is waited at for ever."""
 
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW)
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
-    return FileIO(path, "rb", opener=opener)
+    file = FileIO(path, "rb", opener=opener)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a file", str(path))
+    return file
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:
