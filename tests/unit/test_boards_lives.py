@@ -350,7 +350,7 @@ class LibraryLife(RuleBasedStateMachine):
 
 how = settings(
     deadline=None,
-    max_examples=15 * LONGER,
+    max_examples=6 * LONGER,
     stateful_step_count=30,
     suppress_health_check=list(HealthCheck),
 )
