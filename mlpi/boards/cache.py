@@ -98,6 +98,7 @@ class Cache:
                 held.series[tag] = Series(Points, self.load, of_tag)
             else:
                 held.entries[tag] = Series(Places, self.load, of_tag)
+        held.tags.update(held.metadata, held.series, held.entries)
         reader.go_on_from(state["marks"], held)
 
     def save(self, workspace: str, name: str, reader: RunReader) -> None:

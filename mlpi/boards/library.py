@@ -56,7 +56,7 @@ class Library:
         self._anew_s = -RETRY_S
         self._has_scanned = threading.Event()
         self._thread: threading.Thread | None = None
-        self._watch = Watch(root, self._on_change)
+        self._watch = Watch(root, self._on_change, self._look_everywhere)
 
     # --- what others ask ---------------------------------------------------------------------
 
@@ -261,6 +261,11 @@ class Library:
             self._fresh.clear()
             self._backlog.clear()
         self._scan_all()
+
+    def _look_everywhere(self) -> None:
+        """By the watching thread, which has begun to watch: look for what came before."""
+        self._scanned_s = float("-inf")
+        self._wake.set()
 
     def _on_change(self, workspace: str, name: str | None) -> None:
         """By the watching thread: a run's file changed, or (without a name) some folder did."""

@@ -215,10 +215,9 @@ def serve(gb: float) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as made:
         home = Path(made) / "home"
-        home.mkdir()
         beside = Path(made) / "beside"
         large(beside, gb)
-        with running_service(home) as service, httpx.Client(base_url=service.url) as client:
+        with running_service(Path(made)) as service, httpx.Client(base_url=service.url) as client:
 
             def asked(seconds: float) -> list[float]:
                 waits, end = [], time.monotonic() + seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,6 +136,29 @@ def test_without_inotify_changes_are_still_noticed(
     until(lambda: len(series) == 4)
     write(root / "lab" / "b", [header(), *losses(1)])
     whole(one, "lab", "b")
+
+
+def test_what_came_before_inotify_was_ready_is_noticed(
+    root: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_ready = threading.Event()
+
+    def sees_nothing(
+        *_: object, stop_event: threading.Event, **__: object
+    ) -> Iterator[set[object]]:
+        while not is_ready.wait(0.01):
+            if stop_event.is_set():
+                return
+        yield set()
+        stop_event.wait()
+
+    monkeypatch.setattr("watchfiles.watch", sees_nothing)
+    one = opened()
+    assert one.is_polling
+    write(root / "lab" / "a", [header(), *losses(2)])
+    is_ready.set()
+    whole(one, "lab", "a")
+    assert not one.is_polling
 
 
 def mixed(begin: int, count: int) -> list[bytes]:

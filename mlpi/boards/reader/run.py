@@ -48,8 +48,9 @@ class Held:
     """What a run has written, by tag.
 
     metadata: as first written; series: scalars; entries: all other values; files: names that
-    entries stand in; skipped: hashes of tags that were too many or too long. The reader adds to
-    them while others look: walk over `list(held.series.items())`, not over the dict itself.
+    entries stand in; tags: all that were let in; skipped: hashes of those that were too many or
+    too long. The reader adds to them while others look: walk over `list(held.series.items())`, not
+    over the dict itself.
     """
 
     metadata: dict[str, Metadata] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Held:
     series: dict[str, Series[Points]] = field(default_factory=dict)
     entries: dict[str, Series[Places]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
     skipped: set[int] = field(default_factory=set)
     load: Load | None = None
     metadata_bytes: int = 0
@@ -84,10 +86,10 @@ class Held:
 
     def is_welcome(self, tag: str) -> bool:
         """Whether there is room for it: a file could hold a tag a record."""
-        if tag in self.series or tag in self.entries or tag in self.metadata:
+        if tag in self.tags:
             return True
-        count = max(len(self.series) + len(self.entries), len(self.metadata))
-        if len(tag) <= LONGEST_TAG and count < MOST_TAGS:
+        if len(tag) <= LONGEST_TAG and len(self.tags) < MOST_TAGS:
+            self.tags.add(tag)
             return True
         if len(self.skipped) < MOST_TAGS:
             self.skipped.add(hash(tag))
