@@ -10,7 +10,6 @@ the logs.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -186,9 +185,7 @@ class Library:
     # --- the reading thread ------------------------------------------------------------------
 
     def _work(self) -> None:
-        with suppress(OSError):
-            # Whoever looks at a page comes first.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        # Not niced: where others want the CPU it would be halted with Python's lock in its hand.
         while not self._is_ending:
             try:
                 self._wake.clear()

@@ -19,7 +19,7 @@ from mlpi.boards.reader.crc import masked, masked_rows
 from mlpi.boards.reader.framing import FOOT, HEAD, Framer, Scan
 from mlpi.errors import MlpiError
 
-CHUNK = 2 << 20
+CHUNK = 1 << 19  # larger ones are no faster, and keep other threads waiting for longer
 RECORD_LIMIT = 64 << 20
 CHECKED_TAIL = 64 << 10  # a last record up to this size is always checked: it may be half written
 MARK = 64  # bytes by which a file is known again
@@ -74,7 +74,7 @@ class Chunk:
 
 
 class EventFile:
-    """Follows a file. Memory: a chunk (2 MB), or its one record if that is larger (up to 64 MB).
+    """Follows a file. Memory: a chunk (512 KB), or its one record if that is larger (up to 64 MB).
 
     offset: the byte up to which records were taken; is_waiting: the file goes on, but not yet with
     a whole record; problems: what was found wrong, the first twenty.

@@ -106,7 +106,7 @@ class RunReader:
     """Follows a run. One thread refreshes; any may read what `held` holds.
 
     Memory: 20 to 30 bytes a scalar and 48 to 60 an entry of another kind until they are saved, some
-    600 a tag, and while a refresh runs some 20 MB, or thrice the largest record (64 MB at most,
+    600 a tag, and while a refresh runs some 8 MB, or thrice the largest record (64 MB at most,
     larger ones are passed over).
 
     As TensorBoard does, it takes files in the order of their names (what comes to a file when a
