@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         ge=128,
         description="Memory that one worker may take for a table; what is more goes to disk.",
     )
+    boards_quota_mb: int = Field(
+        10240,
+        ge=1,
+        description="Megabytes of TensorBoard logs that uploads may bring one workspace to.",
+    )
     smtp_url: str | None = Field(
         None,
         description="Mail server: smtp://, smtps:// or smtp+starttls://user:password@host:port.",

@@ -166,13 +166,7 @@ class Uploads:
     def require_space(self, size_bytes: int) -> None:
         """Raises DiskFull when so many more bytes would leave too little."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        free = shutil.disk_usage(self._folder).free
-        if size_bytes > free - RESERVE_BYTES:
-            raise DiskFull(
-                f"The file has {size_bytes:,} bytes; {max(0, free - RESERVE_BYTES):,} are free "
-                "for uploads.",
-                advice="Free some space and try again.",
-            )
+        require_space(self._folder, size_bytes)
 
     def _part(self, upload_id: str) -> Path:
         return self._folder / f"{upload_id}.part"
@@ -188,6 +182,17 @@ def plain_name(file_name: str) -> str:
     if not name or name in (".", ".."):
         raise Invalid("The file has no name.", field="file_name")
     return name[:255]
+
+
+def require_space(folder: Path, size_bytes: int) -> None:
+    """Raises DiskFull when so many more bytes would leave too little where a folder lies."""
+    free = shutil.disk_usage(folder).free
+    if size_bytes > free - RESERVE_BYTES:
+        raise DiskFull(
+            f"The file has {size_bytes:,} bytes; {max(0, free - RESERVE_BYTES):,} are free "
+            "for uploads.",
+            advice="Free some space and try again.",
+        )
 
 
 def digest(path: Path) -> tuple[str, int]:

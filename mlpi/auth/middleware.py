@@ -15,7 +15,7 @@ from mlpi.auth.csrf import refuse_cross_site
 from mlpi.auth.headers import security_headers
 from mlpi.auth.identity import Identity
 from mlpi.auth.roles import Principal, Role, current_principal
-from mlpi.auth.table import chroma, mlflow
+from mlpi.auth.table import boards, chroma, mlflow
 from mlpi.auth.table.match import Match, Need, RouteTable, Row
 from mlpi.db import Database
 from mlpi.errors import Forbidden, MlpiError, NotFound, Unauthenticated
@@ -30,6 +30,7 @@ _OURS = frozenset({b"authorization", b"x-chroma-token", b"cookie", WORKSPACE_HEA
 _PREFIXES = {
     mlflow.PREFIX: ("mlflow", "mlflow-late"),
     chroma.PREFIX: ("chroma",),
+    boards.PREFIX: ("tensorboard",),
 }
 _DEFAULT = "default"
 

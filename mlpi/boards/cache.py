@@ -24,7 +24,7 @@ from mlpi.boards.reader.columns import Places, Points, Segment, SegmentGone, Ser
 from mlpi.boards.reader.events import Metadata
 from mlpi.boards.reader.run import Held, RunReader
 
-VERSION = 2
+VERSION = 3
 MOST_ROWS = 1 << 16  # of a segment
 FEW_ROWS = 1 << 12  # a last segment with fewer is joined to what comes next
 
@@ -84,10 +84,9 @@ class Cache:
 
     def _give(self, reader: RunReader, state: dict[str, Any], found: list[Any]) -> None:
         """found: each tag's segments, or None in their place."""
-        held = Held(load=self.load, files=state["files"], plugins=state["plugins"])
-        for tag, (plugin, content, display_name, description) in state["metadata"].items():
-            notes = base64.b64decode(content)
-            held.describe(tag, Metadata(plugin, notes, display_name, description))
+        held = Held(load=self.load, **{key: state[key] for key in ("files", "plugins", "began_at")})
+        for tag, (plugin, content, *rest) in state["metadata"].items():
+            held.describe(tag, Metadata(plugin, base64.b64decode(content), *rest))
         segments: dict[tuple[str, str], list[Segment]] = {}
         for kind, tag, *numbers in found:
             of_tag = segments.setdefault((kind, tag), [])
@@ -343,6 +342,7 @@ def _state(reader: RunReader) -> bytes:
     state = {
         "files": held.files,
         "plugins": held.plugins,
+        "began_at": held.began_at,
         "metadata": metadata,
         "marks": reader.marks(),
     }

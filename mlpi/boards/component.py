@@ -9,10 +9,13 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
+from mlpi.boards.arrivals.routes import router as arrivals_router
+from mlpi.boards.arrivals.service import Arrivals
 from mlpi.boards.cache import Cache
-from mlpi.boards.library import Library
+from mlpi.boards.library import Library, Run
 from mlpi.boards.routes import router
 from mlpi.boards.service import BoardsService
+from mlpi.boards.stock.room import StockUi
 from mlpi.component import Card, Health, Hit, Link, State
 from mlpi.house import House
 
@@ -29,17 +32,24 @@ class Boards:
         home = house.settings.home
         self.library = Library(home / FOLDER, Cache(home / "cache" / "boards.sqlite3"))
         self.service = BoardsService(self.library, house.db, house.audit, house.clock)
-        self.routers: Sequence[APIRouter] = (router(self.service),)
+        self.stock = StockUi(home / FOLDER, self._shown, cache=home / "cache" / "tensorboard")
+        quota_bytes = house.settings.boards_quota_mb * 10**6
+        arrivals = Arrivals(self.library, quota_bytes, house.db, house.audit)
+        self.routers: Sequence[APIRouter] = (router(self.service), arrivals_router(arrivals))
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
-        return {}
+        return {"tensorboard": self.stock}
+
+    def _shown(self, workspace: str) -> list[Run]:
+        return [one.run for one in self.service.listed(workspace)]
 
     async def start(self) -> None:
         """Follow the logs; a thread looks through the folders."""
         await anyio.to_thread.run_sync(self.library.start)
 
     async def stop(self) -> None:
+        self.stock.close()
         await anyio.to_thread.run_sync(self.library.stop)
 
     def summary(self, principal: Principal) -> Card | None:
@@ -55,7 +65,7 @@ class Boards:
         return self.service.search(principal.workspace, words) if principal.workspace else ()
 
     def health(self) -> Health:
-        parts = [self.library.trouble]
+        parts = [self.library.trouble, self.stock.failure]
         if self.library.watch_problem:
             parts.append(f"looks for changes every second or so: {self.library.watch_problem}")
         return Health(State.READY, "; ".join(part for part in parts if part))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mlpi.cli import accounts, checks, serving, tracking, upkeep
+from mlpi.cli import accounts, checks, serving, sync, tracking, upkeep
 
 app = typer.Typer(
     name="mlpi",
@@ -20,6 +20,7 @@ app.command("migrate")(upkeep.migrate)
 app.command("doctor")(upkeep.doctor)
 app.command("demo")(serving.demo)
 app.command("check")(checks.check)
+app.command("sync")(sync.sync)
 app.add_typer(accounts.user, name="user")
 app.add_typer(accounts.workspace, name="workspace")
 app.add_typer(accounts.member, name="member")

@@ -1,23 +1,14 @@
 // The page of charts: draws what comes into view, keeps the address as it is drawn, follows runs.
 "use strict";
 (() => {
-  const { form, charts, say, forgetColours, keep, highlight, lines, merged, bar, scatter, parallel } = mlpiCharts;
+  const { form, charts, say, forgetColours, keep, highlight, ranges, lines, merged, bar, scatter, parallel } = mlpiCharts;
   if (!form) return;
   const kind = form.dataset.kind;
   const running = new Set(form.dataset.running.split(",").filter(Boolean));
   const drawn = new Map(); // figure → its chart
 
-  const RANGE = "range"; // "params.depth:0.2:0.8", written into the address by the script alone
-  const written = () => new URLSearchParams(location.search).getAll(RANGE);
-  const rangesOf = () => written().flatMap((text) => {
-    const [, name, from, to] = /^(.+):([\d.]+):([\d.]+)$/.exec(text) ?? [];
-    return name ? [[name, Math.min(1, +from), Math.min(1, +to)]] : [];
-  });
-  function keepRanges(ranges) {
-    const query = new URLSearchParams(location.search);
-    query.delete(RANGE);
-    for (const [name, from, to] of ranges) query.append(RANGE, `${name}:${from.toFixed(3)}:${to.toFixed(3)}`);
-    history.replaceState(history.state, "", `${location.pathname}?${query}`);
+  function keepRanges(found) {
+    history.replaceState(history.state, "", ranges.write(new URL(location.href), found));
     carry(new FormData(form));
   }
 
@@ -29,7 +20,7 @@
       isLog: given.has("log"),
       isClipped: given.has("clip"),
       fields: ["sx", "sy", "sc"].map((name) => given.get(name) ?? ""),
-      ranges: rangesOf(),
+      ranges: ranges.read(),
       keepRanges,
     };
   }
@@ -108,10 +99,7 @@
       if (value && value !== "0") url.searchParams.set(name, value);
       else url.searchParams.delete(name);
     }
-    const ranges = written();
-    url.searchParams.delete(RANGE);
-    for (const range of ranges) url.searchParams.append(RANGE, range);
-    return url;
+    return ranges.write(url, ranges.read());
   }
   function carry(given) {
     document.querySelectorAll("a[data-carries]").forEach((link) => { link.href = write(new URL(link.href), given); });
@@ -129,7 +117,7 @@
   form.addEventListener("input", (event) => { if (event.target.matches("[data-live]")) change(); });
   form.addEventListener("change", (event) => { if (event.target.matches("[data-submits]")) form.requestSubmit(); });
   // Other axes, the same ranges: those of axes that are gone wait in the address for their return.
-  form.addEventListener("formdata", (event) => { for (const range of written()) event.formData.append(RANGE, range); });
+  form.addEventListener("formdata", (event) => { for (const range of ranges.written()) event.formData.append("range", range); });
   form.addEventListener("submit", () => {
     for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
     // Back leads to a page whose fields can be used again.

@@ -21,10 +21,32 @@ const mlpiCharts = {};
   const forgetColours = () => { known = new Map(); };
 
   const runs = new Map();
-  for (const entry of document.querySelectorAll("#legend [data-run]")) {
-    const { run, name, colour: number, dash } = entry.dataset;
-    runs.set(run, { id: run, name, entry, href: entry.querySelector("a").href, ink: () => colour(`ink c${number}`), dash: DASHES[+dash] ?? [] });
+  function readRuns() {
+    runs.clear();
+    for (const entry of document.querySelectorAll("#legend [data-run]")) {
+      const { run, name, colour: number, dash } = entry.dataset;
+      runs.set(run, { id: run, name, entry, href: entry.querySelector("a").href, ink: () => colour(`ink c${number}`), dash: DASHES[+dash] ?? [] });
+      entry.addEventListener("pointerenter", () => highlight(run));
+      entry.addEventListener("pointerleave", () => highlight(null));
+      entry.addEventListener("focusin", () => highlight(run));
+      entry.addEventListener("focusout", () => highlight(null));
+    }
   }
+
+  // Ranges of parallel coordinates, "params.depth:0.2:0.8", written into the address by scripts alone.
+  const RANGE = "range";
+  const ranges = {
+    written: () => new URLSearchParams(location.search).getAll(RANGE),
+    read: () => ranges.written().flatMap((text) => {
+      const [, name, from, to] = /^(.+):([\d.]+):([\d.]+)$/.exec(text) ?? [];
+      return name ? [[name, Math.min(1, +from), Math.min(1, +to)]] : [];
+    }),
+    write(url, found) {
+      url.searchParams.delete(RANGE);
+      for (const [name, from, to] of found) url.searchParams.append(RANGE, `${name}:${from.toFixed(3)}:${to.toFixed(3)}`);
+      return url;
+    },
+  };
 
   function figure(value) {
     if (value == null) return "–";
@@ -113,21 +135,15 @@ const mlpiCharts = {};
     }
     for (const chart of charts) if (chart !== from) chart.highlight?.(id);
   }
-  for (const run of runs.values()) {
-    run.entry.addEventListener("pointerenter", () => highlight(run.id));
-    run.entry.addEventListener("pointerleave", () => highlight(null));
-    run.entry.addEventListener("focusin", () => highlight(run.id));
-    run.entry.addEventListener("focusout", () => highlight(null));
-  }
+  readRuns();
 
   // --- a picture: title, drawing and names, on the theme's surface ---------------------------
-  function picture(title, drawn) {
+  function picture(title, drawn, names) {
     const ratio = devicePixelRatio || 1;
     const pad = 14 * ratio;
     const line = 18 * ratio;
     const width = Math.max(drawn.width, 320 * ratio) + 2 * pad;
     const columns = Math.max(1, Math.floor((width - 2 * pad) / (220 * ratio)));
-    const names = [...runs.values()];
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = drawn.height + 3 * pad + line + Math.ceil(names.length / columns) * line;
@@ -155,8 +171,8 @@ const mlpiCharts = {};
     });
     return canvas;
   }
-  function keep(title, drawn) {
-    picture(title, drawn).toBlob((blob) => {
+  function keep(title, drawn, names = [...runs.values()]) {
+    picture(title, drawn, names).toBlob((blob) => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = `${title.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 80) || "chart"}.png`;
@@ -165,5 +181,5 @@ const mlpiCharts = {};
     }, "image/png");
   }
 
-  Object.assign(mlpiCharts, { form, runs, charts, colour, forgetColours, figure, short, cut, say, surface, ticks, scaleOf, highlight, keep });
+  Object.assign(mlpiCharts, { form, runs, readRuns, ranges, charts, colour, forgetColours, figure, short, cut, say, surface, ticks, scaleOf, highlight, keep });
 })();

@@ -60,7 +60,7 @@ class Watched:
     def _console(self, message: ConsoleMessage) -> None:
         where = message.location.get("url", "")
         is_known = any(part in where for part in KNOWN) or "ResizeObserver loop" in message.text
-        is_theirs = "/mlflow/static-files/" in where
+        is_theirs = "/mlflow/static-files/" in where or "/tensorboard/" in where
         if not is_known and message.type in (("error",) if is_theirs else ("error", "warning")):
             self.wrong.append(f"{where}: {message.text}")
 

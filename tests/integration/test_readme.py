@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.event_files import NAME, event, header, simple, write
 from tests.service import Service, clean_environment, until
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -153,3 +154,30 @@ def test_the_transfer_snippet_imports_and_exports(service: Service, tmp_path: Pa
     found = [json.loads(line) for line in run("curl -H" + dump).splitlines()]
     assert [one["document"] for one in found] == ["rain in the hills", "sun by the sea"]
     assert {len(one["embedding"]) for one in found} == {384}
+
+
+def test_the_boards_snippets_send_a_run(service: Service, tmp_path: Path) -> None:
+    (code,) = [block for block in blocks("python") if "/boards/files" in block]
+    (commands,) = [block for block in blocks("sh") if "mlpi sync " in block]
+    command = [line for line in commands.splitlines() if not line.startswith("export ")]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {"MLPI_URL": service.url, "MLPI_TOKEN": service.token("eve", "lab"), "PATH": path}
+    log = tmp_path / "runs" / NAME
+    whole = header()
+    for step in range(2):  # the second time what is new
+        whole += event(step, simple("loss", step))
+        write(log.parent, [whole])
+        for program in ([sys.executable, "-c", code], ["sh", "-ec", "\n".join(command)]):
+            done = subprocess.run(
+                program,
+                cwd=tmp_path,
+                env=clean_environment(env),
+                capture_output=True,
+                text=True,
+                timeout=100,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr + done.stdout
+        for run in ("digits/lr-0.1", "laptop"):
+            there = service.home / "tensorboard" / "lab" / run / NAME
+            assert there.read_bytes() == whole

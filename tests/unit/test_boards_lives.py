@@ -63,7 +63,8 @@ def everything(reader: RunReader) -> tuple[object, ...]:
     for series in held.series.values():
         whole = series.points()
         assert series.last().steps.tolist() == whole.steps[-1:].tolist()
-    return ours(held), entries, held.metadata, held.plugins, problems, reader.is_waiting
+    told = held.metadata, held.plugins, held.began_at
+    return ours(held), entries, told, problems, reader.is_waiting
 
 
 def fresh(folder: Path) -> tuple[object, ...]:

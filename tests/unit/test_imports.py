@@ -31,6 +31,9 @@ OWN_PROCESS = {
     "tracking/provider.py",
     *(f"tracking/demo/{name}.py" for name in ("digits", "figures", "notes", "tables", "training")),
 }
+STOCK = ("backend", "metadata", "projector", "provider", "values")
+# Made of TensorBoard, and imported with its first request only: by `stock/room.py`, by name.
+LATE = {f"boards/stock/{name}.py" for name in STOCK}
 
 
 def modules() -> list[str]:
@@ -97,7 +100,10 @@ def test_heavy_packages_stay_in_their_room_and_load_late(module: str) -> None:
         owner = HEAVY.get(package, room(module))
         may = owner in (room(module), None) or ALSO.get(module) == package
         assert may, f"{module} imports {name}"
-    if module not in OWN_PROCESS:
+    late = {f"mlpi.{name[:-3].replace('/', '.')}" for name in LATE}
+    if module not in LATE:
+        assert not {name for name in imports(module) if name.rpartition(".")[0] in late}
+    if module not in OWN_PROCESS | LATE:
         early = {n for n in imports(module, top_level=True) if n.split(".")[0] in HEAVY}
         assert not early
 

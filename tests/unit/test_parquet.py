@@ -13,6 +13,7 @@ from mlpi.tracking.records import Run
 from mlpi.tracking.runs import parquet
 from mlpi.tracking.runs.records import RunRow
 from mlpi.tracking.runs.view import Field
+from mlpi.web.parquet import AT_ONCE, ParquetFailed
 
 COLUMNS = [Field("metrics", "loss"), Field("params", "depth")]
 AT = datetime(2026, 11, 21, 8, 0, 0, 123_000, UTC)
@@ -46,13 +47,13 @@ def test_a_file_whose_rows_break_off_is_not_taken_for_whole() -> None:
         yield [row(1)]
         raise OSError("the database went away")
 
-    with pytest.raises(parquet.ParquetFailed):
+    with pytest.raises(ParquetFailed):
         list(parquet.stream(COLUMNS, batches()))
 
 
 def test_more_files_at_once_are_refused_and_ends_make_room() -> None:
-    begun = [parquet.stream(COLUMNS, [[row(1)]]) for _ in range(parquet.AT_ONCE)]
-    with pytest.raises(parquet.ParquetFailed, match="already"):
+    begun = [parquet.stream(COLUMNS, [[row(1)]]) for _ in range(AT_ONCE)]
+    with pytest.raises(ParquetFailed, match="already"):
         parquet.stream(COLUMNS, [[row(1)]])
     begun.clear()  # nobody reads them any more
     assert b"".join(parquet.stream(COLUMNS, [[row(1)]])).endswith(b"PAR1")

@@ -19,6 +19,7 @@ from mlpi.boards.reader.wire import (
 )
 
 SCALARS = "scalars"
+HPARAMS = "hparams"
 GRAPH_TAG = "__run_graph__"  # TensorBoard's own name for it
 START = 1  # SessionLog.Status
 
@@ -40,17 +41,21 @@ KINDS = {
 # All kinds of content, by the number that is kept of them. Add behind, never between.
 KIND_NAMES = (
     *("old_histogram", "image", "histogram", "audio", "tensor", "simple_value"),
-    *("graph", "run_metadata", "meta_graph"),
+    *("graph", "run_metadata", "meta_graph", "nothing"),
 )
 
 
 class Metadata(NamedTuple):
-    """SummaryMetadata; writers send it with a tag's first value only."""
+    """SummaryMetadata; writers send it with a tag's first value only.
+
+    data_class: its DataClass as a number, 0 when the writer left it to the reader.
+    """
 
     plugin: str
     content: bytes
     display_name: str
     description: str
+    data_class: int = 0
 
 
 class Number(NamedTuple):
@@ -211,8 +216,10 @@ def _value(data: bytes, at: int, end: int) -> Value:
 
 
 def _metadata(data: bytes, at: int, end: int) -> Metadata:
-    plugin, content, display_name, description = "", b"", "", ""
+    plugin, content, display_name, description, data_class = "", b"", "", "", 0
     for number, wire, begin, finish in fields(data, at, end):
+        if (number, wire) == (4, VARINT):
+            data_class = varint(data, begin, finish)[0]
         if wire != BYTES:
             continue
         if number == 1:
@@ -225,7 +232,7 @@ def _metadata(data: bytes, at: int, end: int) -> Metadata:
             display_name = _text(data, begin, finish)
         elif number == 3:
             description = _text(data, begin, finish)
-    return Metadata(plugin, content, display_name, description)
+    return Metadata(plugin, content, display_name, description, data_class)
 
 
 def tensor_number(data: bytes, at: int, end: int) -> Number | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mlpi.boards.reader.arrays import Ints
 from mlpi.boards.reader.batches import Piece, decode
 from mlpi.boards.reader.columns import Load, Places, Points, Series
-from mlpi.boards.reader.events import KIND_NAMES, SCALARS, Metadata, Value, parse
+from mlpi.boards.reader.events import HPARAMS, KIND_NAMES, SCALARS, Metadata, Value, parse
 from mlpi.boards.reader.files import Chunk, EventFile, EventFileCorrupt, Replaced, opened
 from mlpi.boards.reader.framing import HEAD, Framer
 from mlpi.boards.reader.wire import WireError
@@ -49,8 +49,8 @@ class Held:
 
     metadata: as first written; series: scalars; entries: all other values; files: names that
     entries stand in; tags: all that were let in; skipped: hashes of those that were too many or
-    too long. The reader adds to them while others look: walk over `list(held.series.items())`, not
-    over the dict itself.
+    too long; began_at: the first event's wall time, Unix seconds. The reader adds to them while
+    others look: walk over `list(held.series.items())`, not over the dict itself.
     """
 
     metadata: dict[str, Metadata] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class Held:
     files: list[str] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
     skipped: set[int] = field(default_factory=set)
+    began_at: float | None = None
     load: Load | None = None
     metadata_bytes: int = 0
 
@@ -78,9 +79,10 @@ class Held:
 
     def describe(self, tag: str, metadata: Metadata) -> None:
         """Keep a tag's metadata, of what is too much the plugin's name alone."""
-        size = sum(map(len, metadata))
+        plugin, content, display_name, description, data_class = metadata
+        size = len(plugin) + len(content) + len(display_name) + len(description)
         if self.metadata_bytes + size > MOST_METADATA:
-            metadata, size = Metadata(metadata.plugin[:LONGEST_TAG], b"", "", ""), 0
+            metadata, size = Metadata(plugin[:LONGEST_TAG], b"", "", "", data_class), 0
         self.metadata_bytes += size
         self.metadata[tag] = metadata
 
@@ -148,7 +150,7 @@ class RunReader:
 
     @property
     def problems(self) -> list[EventFileCorrupt]:
-        return [problem for file in self._files.values() for problem in file.problems]
+        return [problem for file in list(self._files.values()) for problem in list(file.problems)]
 
     @property
     def is_waiting(self) -> bool:
@@ -161,11 +163,7 @@ class RunReader:
         series = held.entries.get(tag)
         if series is None:
             return []
-        rows = zip(*(column.tolist() for column in series.points()), strict=True)
-        return [
-            Entry(held.files[file], offset, length, KIND_NAMES[kind], step, wall_time)
-            for step, wall_time, file, offset, length, kind in rows
-        ]
+        return entries_of(held, series.points())
 
     def content(self, entry: Entry) -> bytes:
         """The bytes of an entry: a Summary.Image, a TensorProto, …, as its kind says."""
@@ -208,6 +206,15 @@ class RunReader:
         return read
 
 
+def entries_of(held: Held, places: Places) -> list[Entry]:
+    """Places of `held` as entries, to be read."""
+    rows = zip(*(column.tolist() for column in places), strict=True)
+    return [
+        Entry(held.files[file], offset, length, KIND_NAMES[kind], step, wall_time)
+        for step, wall_time, file, offset, length, kind in rows
+    ]
+
+
 def event_files(folder: Path) -> list[str]:
     """Names of a folder's event files, in the order in which they are read."""
     with os.scandir(folder) as found:
@@ -234,6 +241,8 @@ class Intake:
         self._entries: dict[str, list[tuple[int, int, float, int, int, int, int]]] = {}
 
     def take(self) -> None:
+        if self._held.began_at is None:
+            self._held.began_at = self._first_wall_time()
         pieces, left = decode(self._chunk.data, self._chunk.begins, self._chunk.lengths)
         walked = self._walk(left)
         firsts = [
@@ -256,6 +265,15 @@ class Intake:
         for single in [*walked, *self._walk(strange)]:
             self._add_single(*single)
         self._commit()
+
+    def _first_wall_time(self) -> float | None:
+        chunk = self._chunk
+        for begin, length in zip(chunk.begins.tolist(), chunk.lengths.tolist(), strict=True):
+            try:
+                return parse(chunk.data, begin, begin + length).wall_time
+            except WireError:
+                continue
+        return None
 
     def _walk(self, records: list[tuple[int, int]]) -> list[tuple[int, Value, int, float]]:
         walked = []
@@ -296,12 +314,12 @@ class Intake:
             row = (begin, step, wall_time, value.number.value, value.number.is_double)
             self._singles.setdefault(value.tag, []).append(row)
             return
-        if not value.kind:
-            return  # metadata alone
+        if not value.kind and not (value.metadata and value.metadata.plugin == HPARAMS):
+            return  # metadata alone; that of hyperparameters is all there is to them
         if value.plugin:
             self._held.plugins.setdefault(value.tag, value.plugin)
         place = (self._chunk.base + value.begin, value.end - value.begin)
-        kind = KIND_NAMES.index(value.kind)
+        kind = KIND_NAMES.index(value.kind or "nothing")
         file = self._held.file_number(self._file.path.name)
         found = (begin, step, wall_time, file, *place, kind)
         self._entries.setdefault(value.tag, []).append(found)

@@ -1,7 +1,7 @@
-"""Runs out of standard input, as Parquet to standard output. A process of its own.
+"""Rows out of standard input, as Parquet to standard output. A process of its own.
 
-The first line is the list of [name, type] of the columns, where type is "text", "number" or
-"time" (milliseconds since 1970, UTC); each line after it is a list of rows.
+The first line is the list of [name, type] of the columns, where type is "text", "number",
+"integer" or "time" (milliseconds since 1970, UTC); each line after it is a list of rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ def main() -> None:
     import pyarrow as pa  # noqa: PLC0415 - never in the service
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    types = {"text": pa.string(), "number": pa.float64(), "time": pa.timestamp("ms", tz="UTC")}
+    types = {
+        "text": pa.string(),
+        "number": pa.float64(),
+        "integer": pa.int64(),
+        "time": pa.timestamp("ms", tz="UTC"),
+    }
     columns = json.loads(sys.stdin.readline())
     schema = pa.schema([(name, types[kind]) for name, kind in columns])
     sink = pa.PythonFile(sys.stdout.buffer, mode="w")

@@ -1,0 +1,1 @@
+"""Event files that come in over HTTP, piece by piece."""

@@ -1,0 +1,1 @@
+"""Curves of scalars: chosen, thinned, drawn, taken away."""

@@ -1,0 +1,402 @@
+"""Annotations, drafts and predictions of a task; knows no HTTP. Its calls block."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from mlpi.auth.models import User
+from mlpi.auth.roles import Principal, Role
+from mlpi.clock import Clock
+from mlpi.db import Database, IntegrityError, Session
+from mlpi.errors import Conflict, Forbidden, NotFound
+from mlpi.labels import given
+from mlpi.labels.given import GivenAnnotation
+from mlpi.labels.models import (
+    LabelAnnotation,
+    LabelDraft,
+    LabelLease,
+    LabelPrediction,
+    LabelProject,
+    LabelTask,
+)
+from mlpi.labels.projects import config_of
+from mlpi.labels.tally import count_tasks, move
+from mlpi.labels.tasks import data_of, task_of
+
+
+class SkipRefused(Conflict):
+    """Tasks of this project may not be skipped."""
+
+    status = 400
+    code = "SKIP_REFUSED"
+
+
+class Annotations:
+    """What people and models say; each call names the workspace that it is for."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db, self._clock = db, clock
+
+    def of_task(self, workspace: str, task_id: int) -> Sequence[LabelAnnotation]:
+        """Oldest first. Raises NotFound."""
+        with self._db.read() as session:
+            task, _ = task_of(session, workspace, task_id)
+            return session.scalars(
+                select(LabelAnnotation)
+                .where(LabelAnnotation.task_id == task.id)
+                .order_by(LabelAnnotation.id)
+            ).all()
+
+    def get(self, workspace: str, annotation_id: int) -> LabelAnnotation:
+        """Raises NotFound."""
+        with self._db.read() as session:
+            return annotation_of(session, workspace, annotation_id)[0]
+
+    def add(
+        self,
+        workspace: str,
+        task_id: int,
+        sent: Mapping[str, Any],
+        principal: Principal,
+        *,
+        draft_id: int | None = None,
+    ) -> tuple[LabelAnnotation, bool]:
+        """The annotation, and whether it is new: one that came before under its key is not.
+
+        The sender's draft goes, and the task is free for others. Raises NotFound, Invalid,
+        ResultInvalid, SkipRefused, Conflict.
+        """
+        with self._db.read() as session:
+            task, project = task_of(session, workspace, task_id)
+        one = given.annotation(config_of(project), sent, data_of(task))
+        if one.was_cancelled and not project.options.get("show_skip_button", True):
+            raise SkipRefused
+        try:
+            with self._db.write() as session:
+                return self._add(session, workspace, task_id, one, principal, draft_id), True
+        except IntegrityError:
+            with self._db.read() as session:
+                asked = select(LabelAnnotation).where(
+                    LabelAnnotation.project_id == project.id, LabelAnnotation.key == one.key
+                )
+                kept = session.scalar(asked)
+            if kept is None or kept.task_id != task_id:
+                raise Conflict(
+                    f"Annotation with unique_id {one.key!r} exists already, of another task."
+                ) from None
+            return kept, False
+
+    def _add(
+        self,
+        session: Session,
+        workspace: str,
+        task_id: int,
+        one: GivenAnnotation,
+        principal: Principal,
+        draft_id: int | None,
+    ) -> LabelAnnotation:
+        task, project = task_of(session, workspace, task_id, is_locked=True)
+        now = self._clock()
+        by_id, by_name = _author(session, one.completed_by, principal)
+        draft = session.get(LabelDraft, draft_id) if draft_id else None
+        annotation = LabelAnnotation(
+            task_id=task.id,
+            project_id=project.id,
+            key=one.key,
+            result=one.result,
+            result_count=one.result_count,
+            completed_by_id=by_id,
+            completed_by_name=by_name,
+            updated_by_id=principal.user_id,
+            was_cancelled=one.was_cancelled,
+            skip_reason=one.skip_reason,
+            ground_truth=one.ground_truth,
+            lead_time_s=one.lead_time_s,
+            created_at=now,
+            updated_at=now,
+            draft_created_at=draft.created_at if draft and draft.task_id == task.id else None,
+            parent_prediction_id=one.parent_prediction_id,
+            parent_annotation_id=one.parent_annotation_id,
+            last_action="skipped" if one.was_cancelled else "submitted",
+        )
+        session.add(annotation)
+        session.flush()
+        if one.ground_truth:
+            self._only_ground_truth(session, project, annotation)
+        session.execute(
+            delete(LabelDraft).where(
+                LabelDraft.task_id == task.id,
+                LabelDraft.user_id == principal.user_id,
+                LabelDraft.annotation_id == 0,
+            )
+        )
+        _release(session, task.id, principal)
+        self._touch(session, task.id, principal)
+        count_tasks(session, project, [task.id])
+        return annotation
+
+    def change(
+        self, workspace: str, annotation_id: int, sent: Mapping[str, Any], principal: Principal
+    ) -> LabelAnnotation:
+        """What is not sent stays. Raises NotFound, Invalid, ResultInvalid."""
+        with self._db.write() as session:
+            annotation, task, project = annotation_of(
+                session, workspace, annotation_id, is_locked=True
+            )
+            whole = {
+                "result": json.loads(annotation.result),
+                "was_cancelled": annotation.was_cancelled,
+                "ground_truth": annotation.ground_truth,
+                "lead_time": annotation.lead_time_s,
+                **{name: value for name, value in sent.items() if name != "unique_id"},
+            }
+            one = given.annotation(config_of(project), whole, data_of(task))
+            annotation.result, annotation.result_count = one.result, one.result_count
+            annotation.was_cancelled = one.was_cancelled
+            annotation.lead_time_s = one.lead_time_s
+            annotation.updated_at, annotation.updated_by_id = self._clock(), principal.user_id
+            annotation.last_action = "updated"
+            if one.ground_truth != annotation.ground_truth:
+                annotation.ground_truth = one.ground_truth
+                move(session, project, ground_truth=1 if one.ground_truth else -1)
+            session.flush()
+            session.execute(
+                delete(LabelDraft).where(
+                    LabelDraft.task_id == task.id,
+                    LabelDraft.user_id == principal.user_id,
+                    LabelDraft.annotation_id == annotation.id,
+                )
+            )
+            _release(session, task.id, principal)
+            self._touch(session, task.id, principal)
+            count_tasks(session, project, [task.id])
+        return annotation
+
+    def remove(self, workspace: str, annotation_id: int, principal: Principal) -> None:
+        """Raises NotFound."""
+        with self._db.write() as session:
+            annotation, task, project = annotation_of(
+                session, workspace, annotation_id, is_locked=True
+            )
+            if annotation.ground_truth:
+                move(session, project, ground_truth=-1)
+            session.execute(delete(LabelDraft).where(LabelDraft.annotation_id == annotation.id))
+            session.delete(annotation)
+            session.flush()
+            self._touch(session, task.id, principal)
+            count_tasks(session, project, [task.id])
+
+    # --- drafts ------------------------------------------------------------------------------
+
+    def save_draft(
+        self,
+        workspace: str,
+        task_id: int,
+        sent: Mapping[str, Any],
+        principal: Principal,
+        *,
+        annotation_id: int = 0,
+    ) -> LabelDraft:
+        """Keep what somebody has not sent yet; one for each of a person's annotations of a task.
+
+        Drafts are kept as they are typed: what is unfinished may not fit yet. Raises NotFound,
+        TaskInvalid when it is too large.
+        """
+        result = given.as_json(sent.get("result") or [])
+        if len(result) > given.MOST_DATA_BYTES:
+            raise given.TaskInvalid("A draft may have a megabyte.")
+        lead = sent.get("lead_time")
+        with self._db.write() as session:
+            task, _ = task_of(session, workspace, task_id, is_locked=True)
+            now = self._clock()
+            draft = session.scalar(
+                select(LabelDraft).where(
+                    LabelDraft.task_id == task.id,
+                    LabelDraft.user_id == principal.user_id,
+                    LabelDraft.annotation_id == annotation_id,
+                )
+            )
+            if draft is None:
+                draft = LabelDraft(
+                    task_id=task.id,
+                    user_id=principal.user_id,
+                    user_name=principal.name,
+                    annotation_id=annotation_id,
+                    created_at=now,
+                )
+                session.add(draft)
+            draft.result, draft.updated_at = result, now
+            draft.lead_time_s = lead if isinstance(lead, int | float) else None
+        return draft
+
+    def draft(self, workspace: str, draft_id: int, principal: Principal) -> LabelDraft:
+        """Raises NotFound; another's draft is not there."""
+        with self._db.read() as session:
+            return _draft_of(session, workspace, draft_id, principal)
+
+    def drafts(self, workspace: str, task_id: int, principal: Principal) -> Sequence[LabelDraft]:
+        """One's own. Raises NotFound."""
+        with self._db.read() as session:
+            task, _ = task_of(session, workspace, task_id)
+            return session.scalars(
+                select(LabelDraft).where(
+                    LabelDraft.task_id == task.id, LabelDraft.user_id == principal.user_id
+                )
+            ).all()
+
+    def remove_draft(self, workspace: str, draft_id: int, principal: Principal) -> None:
+        """Raises NotFound."""
+        with self._db.write() as session:
+            session.delete(_draft_of(session, workspace, draft_id, principal))
+
+    # --- predictions -------------------------------------------------------------------------
+
+    def predictions(
+        self, workspace: str, *, task_id: int | None = None, project_id: int | None = None
+    ) -> Sequence[LabelPrediction]:
+        """Of a task, a project, or all of the workspace; oldest first."""
+        asked = (
+            select(LabelPrediction)
+            .join(LabelProject, LabelProject.id == LabelPrediction.project_id)
+            .where(LabelProject.workspace == workspace)
+            .order_by(LabelPrediction.id)
+        )
+        if task_id is not None:
+            asked = asked.where(LabelPrediction.task_id == task_id)
+        if project_id is not None:
+            asked = asked.where(LabelPrediction.project_id == project_id)
+        with self._db.read() as session:
+            return session.scalars(asked).all()
+
+    def prediction(self, workspace: str, prediction_id: int) -> LabelPrediction:
+        """Raises NotFound."""
+        with self._db.read() as session:
+            return prediction_of(session, workspace, prediction_id)[0]
+
+    def predict(self, workspace: str, task_id: int, sent: Mapping[str, Any]) -> LabelPrediction:
+        """Keep what a model said. Raises NotFound, Invalid, ResultInvalid."""
+        with self._db.write() as session:
+            task, project = task_of(session, workspace, task_id, is_locked=True)
+            one = given.prediction(config_of(project), sent, data_of(task))
+            now = self._clock()
+            made = LabelPrediction(
+                task_id=task.id,
+                project_id=project.id,
+                result=one.result,
+                score=one.score,
+                model_version=one.model_version,
+                created_at=now,
+                updated_at=now,
+            )
+            session.add(made)
+            session.flush()
+            count_tasks(session, project, [task.id])
+        return made
+
+    def change_prediction(
+        self, workspace: str, prediction_id: int, sent: Mapping[str, Any]
+    ) -> LabelPrediction:
+        """What is not sent stays. Raises NotFound, Invalid, ResultInvalid."""
+        with self._db.write() as session:
+            kept, task, project = prediction_of(session, workspace, prediction_id, is_locked=True)
+            whole = {
+                "result": json.loads(kept.result),
+                "score": kept.score,
+                "model_version": kept.model_version,
+                **sent,
+            }
+            one = given.prediction(config_of(project), whole, data_of(task))
+            kept.result, kept.score, kept.model_version = one.result, one.score, one.model_version
+            kept.updated_at = self._clock()
+            session.flush()
+            count_tasks(session, project, [task.id])
+        return kept
+
+    def remove_prediction(self, workspace: str, prediction_id: int) -> None:
+        """Raises NotFound."""
+        with self._db.write() as session:
+            kept, task, project = prediction_of(session, workspace, prediction_id, is_locked=True)
+            session.delete(kept)
+            session.flush()
+            count_tasks(session, project, [task.id])
+
+    def _only_ground_truth(
+        self, session: Session, project: LabelProject, annotation: LabelAnnotation
+    ) -> None:
+        """A task has one ground truth: the newest."""
+        others = session.scalars(
+            update(LabelAnnotation)
+            .where(
+                LabelAnnotation.task_id == annotation.task_id,
+                LabelAnnotation.id != annotation.id,
+                LabelAnnotation.ground_truth,
+            )
+            .values(ground_truth=False)
+            .returning(LabelAnnotation.id)
+        ).all()
+        move(session, project, ground_truth=1 - len(others))
+
+    def _touch(self, session: Session, task_id: int, principal: Principal) -> None:
+        session.execute(
+            update(LabelTask)
+            .where(LabelTask.id == task_id)
+            .values(updated_at=self._clock(), updated_by_id=principal.user_id)
+        )
+
+
+def annotation_of(
+    session: Session, workspace: str, annotation_id: int, *, is_locked: bool = False
+) -> tuple[LabelAnnotation, LabelTask, LabelProject]:
+    """A workspace's annotation, its task and its project. Raises NotFound."""
+    annotation = session.get(LabelAnnotation, annotation_id)
+    if annotation is None:
+        raise NotFound(f"There is no annotation {annotation_id} in this workspace.")
+    try:
+        return annotation, *task_of(session, workspace, annotation.task_id, is_locked=is_locked)
+    except NotFound:
+        raise NotFound(f"There is no annotation {annotation_id} in this workspace.") from None
+
+
+def prediction_of(
+    session: Session, workspace: str, prediction_id: int, *, is_locked: bool = False
+) -> tuple[LabelPrediction, LabelTask, LabelProject]:
+    """A workspace's prediction, its task and its project. Raises NotFound."""
+    kept = session.get(LabelPrediction, prediction_id)
+    if kept is None:
+        raise NotFound(f"There is no prediction {prediction_id} in this workspace.")
+    try:
+        return kept, *task_of(session, workspace, kept.task_id, is_locked=is_locked)
+    except NotFound:
+        raise NotFound(f"There is no prediction {prediction_id} in this workspace.") from None
+
+
+def _draft_of(session: Session, workspace: str, draft_id: int, principal: Principal) -> LabelDraft:
+    draft = session.get(LabelDraft, draft_id)
+    if draft is None or draft.user_id != principal.user_id:
+        raise NotFound(f"There is no draft {draft_id} of yours.")
+    task_of(session, workspace, draft.task_id)
+    return draft
+
+
+def _author(session: Session, user_id: int | None, principal: Principal) -> tuple[int, str]:
+    """Who an annotation is by: the sender, or whom an owner names. Raises Forbidden, NotFound."""
+    if user_id is None or user_id == principal.user_id:
+        return principal.user_id, principal.name
+    if not principal.can(Role.OWNER):
+        raise Forbidden("Only an owner may save an annotation in another's name.")
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound(f"There is no user {user_id}.")
+    return user.id, user.name
+
+
+def _release(session: Session, task_id: int, principal: Principal) -> None:
+    session.execute(
+        delete(LabelLease).where(
+            LabelLease.task_id == task_id, LabelLease.user_id == principal.user_id
+        )
+    )

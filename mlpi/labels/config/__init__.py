@@ -1,0 +1,1 @@
+"""A labeling configuration: `xml` parses, `vocabulary` knows tags, `config` reads and checks."""

@@ -1,0 +1,89 @@
+"""Counts of tasks and projects, kept by the transactions that change what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import case, func, select, update
+
+from mlpi.db import Session
+from mlpi.labels.models import LabelAnnotation, LabelPrediction, LabelProject, LabelTask
+
+SKIPS_COUNT = "IGNORE_SKIPPED"  # the skip queue in which a skipped task is done with
+
+
+def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]) -> None:
+    """Count some tasks anew, and the project by the difference. Within a write transaction."""
+    asked = select(
+        LabelTask.id,
+        LabelTask.annotation_count,
+        LabelTask.skipped_count,
+        LabelTask.prediction_count,
+        LabelTask.is_labeled,
+    ).where(LabelTask.id.in_(task_ids))
+    before = {row[0]: row[1:] for row in session.execute(asked)}
+    said = {
+        row[0]: row[1:]
+        for row in session.execute(
+            select(
+                LabelAnnotation.task_id,
+                func.sum(case((LabelAnnotation.was_cancelled, 0), else_=1)),
+                func.sum(case((LabelAnnotation.was_cancelled, 1), else_=0)),
+            )
+            .where(LabelAnnotation.task_id.in_(task_ids))
+            .group_by(LabelAnnotation.task_id)
+        )
+    }
+    guessed = {
+        row[0]: row[1:]
+        for row in session.execute(
+            select(
+                LabelPrediction.task_id,
+                func.count(),
+                func.avg(LabelPrediction.score),
+            )
+            .where(LabelPrediction.task_id.in_(task_ids))
+            .group_by(LabelPrediction.task_id)
+        )
+    }
+    totals = dict.fromkeys(("finished", "annotated", "annotation", "skipped", "prediction"), 0)
+    for task_id, (annotated, skips, predicted, was_labeled) in before.items():
+        now, skipped = map(int, said.get(task_id, (0, 0)))
+        count, score = guessed.get(task_id, (0, None))
+        is_labeled = is_done(project, now, skipped)
+        session.execute(
+            update(LabelTask)
+            .where(LabelTask.id == task_id)
+            .values(
+                annotation_count=now,
+                skipped_count=skipped,
+                prediction_count=count,
+                prediction_score=score,
+                is_labeled=is_labeled,
+            )
+        )
+        totals["annotation"] += now - annotated
+        totals["skipped"] += skipped - skips
+        totals["prediction"] += count - predicted
+        totals["annotated"] += bool(now) - bool(annotated)
+        totals["finished"] += is_labeled - was_labeled
+    move(session, project, **totals)
+
+
+def is_done(project: LabelProject, annotations: int, skips: int) -> bool:
+    """Whether a task with so many needs no more."""
+    counted = annotations + (skips if project.options.get("skip_queue") == SKIPS_COUNT else 0)
+    return counted >= project.maximum_annotations
+
+
+def move(session: Session, project: LabelProject, **by: int) -> None:
+    """Add to a project's counts, named without _count."""
+    changed = {f"{name}_count": number for name, number in by.items() if number}
+    if changed:
+        session.execute(
+            update(LabelProject)
+            .where(LabelProject.id == project.id)
+            .values(
+                {name: getattr(LabelProject, name) + number for name, number in changed.items()}
+            )
+        )
