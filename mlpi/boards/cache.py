@@ -11,7 +11,6 @@ import base64
 import json
 import logging
 import sqlite3
-import struct
 import threading
 import time
 import zlib
@@ -25,7 +24,7 @@ from mlpi.boards.reader.columns import Places, Points, Segment, SegmentGone, Ser
 from mlpi.boards.reader.events import Metadata
 from mlpi.boards.reader.run import Held, RunReader
 
-VERSION = 2
+VERSION = 3
 MOST_ROWS = 1 << 16  # of a segment
 FEW_ROWS = 1 << 12  # a last segment with fewer is joined to what comes next
 
@@ -35,7 +34,8 @@ CREATE TABLE runs (id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, name TEXT NO
 CREATE TABLE tags (id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL, kind TEXT NOT NULL,
     tag TEXT NOT NULL, UNIQUE (run_id, kind, tag));
 CREATE TABLE segments (id INTEGER PRIMARY KEY AUTOINCREMENT, tag_id INTEGER NOT NULL,
-    stored INTEGER NOT NULL, count INTEGER NOT NULL, below INTEGER, data BLOB NOT NULL);
+    stored INTEGER NOT NULL, count INTEGER NOT NULL, highest INTEGER NOT NULL, below INTEGER,
+    data BLOB NOT NULL);
 CREATE INDEX segments_of_tag ON segments (tag_id, id);
 """
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Cache:
             self.is_broken = False
 
     def restore(self, workspace: str, name: str, reader: RunReader) -> bool:
-        """Give a reader what was kept of its run; whether anything was."""
+        """Give a reader what was kept of its run; whether anything was. Raises sqlite3.Error."""
         with self._reads() as db:
             if db is None:
                 return False
@@ -68,28 +68,37 @@ class Cache:
             ).fetchone()
             if row is None:
                 return False
-            run_id, state = row[0], json.loads(zlib.decompress(row[1]))
+            run_id, state = row
             found = db.execute(
-                "SELECT tags.kind, tags.tag, segments.id, stored, count, below FROM tags "
+                "SELECT kind, tag, segments.id, stored, count, highest, below FROM tags "
                 "LEFT JOIN segments ON segments.tag_id = tags.id WHERE run_id = ? "
                 "ORDER BY tags.id, segments.id",
                 (run_id,),
             ).fetchall()
+        try:
+            self._give(reader, json.loads(zlib.decompress(state)), found)
+        except (zlib.error, ValueError, KeyError, TypeError):
+            log.warning("a run is read anew", exc_info=True, extra={"action": "board_run_anew"})
+            return False
+        return True
+
+    def _give(self, reader: RunReader, state: dict[str, Any], found: list[Any]) -> None:
+        """found: each tag's segments, or None in their place."""
+        held = Held(load=self.load, **{key: state[key] for key in ("files", "plugins", "began_at")})
+        for tag, (plugin, content, *rest) in state["metadata"].items():
+            held.describe(tag, Metadata(plugin, base64.b64decode(content), *rest))
         segments: dict[tuple[str, str], list[Segment]] = {}
         for kind, tag, *numbers in found:
             of_tag = segments.setdefault((kind, tag), [])
             if numbers[0] is not None:
                 of_tag.append(Segment(*numbers))
-        held = Held(load=self.load, **{key: state[key] for key in ("files", "plugins", "began_at")})
-        for tag, (plugin, content, *rest) in state["metadata"].items():
-            held.metadata[tag] = Metadata(plugin, base64.b64decode(content), *rest)
         for (kind, tag), of_tag in segments.items():
             if kind == "points":
                 held.series[tag] = Series(Points, self.load, of_tag)
             else:
                 held.entries[tag] = Series(Places, self.load, of_tag)
+        held.tags.update(held.metadata, held.series, held.entries)
         reader.go_on_from(state["marks"], held)
-        return True
 
     def save(self, workspace: str, name: str, reader: RunReader) -> None:
         """Keep what a reader has read; its memory is free afterwards. By the thread that reads.
@@ -147,13 +156,13 @@ class Cache:
             db.execute("DELETE FROM segments WHERE id = ?", (last.id,))
         for begin in range(0, len(rows.steps), MOST_ROWS):
             part = rows.at(slice(begin, begin + MOST_ROWS))
-            count = len(part.steps)
+            count, highest = len(part.steps), int(part.steps.max())
             (new_id,) = db.execute(
-                "INSERT INTO segments (tag_id, stored, count, data) VALUES (?, ?, ?, ?) "
-                "RETURNING id",
-                (tag_id, count, count, packed(part)),
+                "INSERT INTO segments (tag_id, stored, count, highest, data) "
+                "VALUES (?, ?, ?, ?, ?) RETURNING id",
+                (tag_id, count, count, highest, packed(part)),
             ).fetchone()
-            kept.append(Segment(new_id, count, count))
+            kept.append(Segment(new_id, count, count, highest))
         return kept
 
     def _match(self, db: sqlite3.Connection, tag_id: int, kept: list[Segment]) -> None:
@@ -182,7 +191,7 @@ class Cache:
             if row is None:
                 raise SegmentGone
             return unpacked(row[0])
-        except (sqlite3.DatabaseError, zlib.error, struct.error, ValueError):
+        except (sqlite3.DatabaseError, ValueError):
             log.warning("a part of the cache of boards cannot be read", exc_info=True)
             self.is_broken = True
             raise SegmentGone from None
@@ -260,9 +269,10 @@ class Cache:
             try:
                 yield db
                 db.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 with suppress(sqlite3.Error):
                     db.execute("ROLLBACK")
+                self.is_broken |= _tells_of_damage(error)
                 raise
 
     @contextmanager
@@ -276,13 +286,19 @@ class Cache:
                 self._reader = sqlite3.connect(
                     self._path, check_same_thread=False, isolation_level=None, timeout=10
                 )
-            yield self._reader
+            try:
+                yield self._reader
+            except sqlite3.DatabaseError as error:
+                self.is_broken |= _tells_of_damage(error)
+                raise
 
     def _opened(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             return self._connected()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if not _tells_of_damage(error):
+                raise
             log.warning("the cache of boards is made anew", exc_info=True)
             self._remove_files()
             return self._connected()
@@ -309,6 +325,13 @@ class Cache:
             db.close()
             raise
         return db
+
+
+def _tells_of_damage(error: BaseException) -> bool:
+    """Whether the file itself is to blame, not a full disk, a lock or a missing right."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.OperationalError
+    )
 
 
 def _state(reader: RunReader) -> bytes:

@@ -69,35 +69,43 @@ def is_below(name: str, folder: str) -> bool:
     return name != ROOT_RUN if folder == ROOT_RUN else name.startswith(f"{folder}/")
 
 
+def workspaces_in(root: Path) -> list[str]:
+    """Names of folders that could be workspaces'. None while the root is away."""
+    try:
+        _, below = _entries(root)
+    except OSError:
+        return []
+    return below
+
+
 def found_in(root: Path, workspace: str) -> Iterator[Found]:
     """Every run of a workspace. Links are not followed: they could lead out of it."""
-    yield from _walk(root / workspace, workspace, "", 0)
+    top = str(root / workspace)
+    waiting = [("", 0)]
+    while waiting:
+        name, depth = waiting.pop()
+        try:
+            state, below = _entries(f"{top}/{name}")
+        except OSError:  # went away, or is not ours to read
+            continue
+        if state:
+            yield Found(workspace, name or ROOT_RUN, state)
+        if depth < DEEPEST:
+            waiting += [(f"{name}/{one}" if name else one, depth + 1) for one in below]
 
 
 def look(root: Path, workspace: str, name: str) -> Found | None:
-    """One run as it is now; None when its folder holds no event file."""
+    """One run as it is now; None when its folder is gone or holds no event file. Raises OSError
+    when it cannot be told: a file system may be away for a while."""
     folder = root / workspace / name
     try:
         state, _ = _entries(folder)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return Found(workspace, name, state) if state else None
 
 
-def _walk(folder: Path, workspace: str, name: str, depth: int) -> Iterator[Found]:
-    try:
-        state, below = _entries(folder)
-    except OSError:  # went away, or is not ours to read
-        return
-    if state:
-        yield Found(workspace, name or ROOT_RUN, state)
-    if depth >= DEEPEST:
-        return
-    for one in below:
-        yield from _walk(folder / one, workspace, f"{name}/{one}" if name else one, depth + 1)
-
-
-def _entries(folder: Path) -> tuple[tuple[tuple[str, int, int], ...], list[str]]:
+def _entries(folder: Path | str) -> tuple[tuple[tuple[str, int, int], ...], list[str]]:
     """Event files with size and time of change, and folders, both by name."""
     state, below = [], []
     with os.scandir(folder) as entries:

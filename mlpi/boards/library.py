@@ -10,14 +10,10 @@ the logs.
 from __future__ import annotations
 
 import logging
-import os
-import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlpi.boards.cache import Cache
@@ -29,7 +25,9 @@ from mlpi.boards.folders import (
     is_below,
     look,
     run_folder,
+    workspaces_in,
 )
+from mlpi.boards.keeping import QUIET_S, RETRY_S, Keeper, Run
 from mlpi.boards.moving import make_room, move_files, move_tree
 from mlpi.boards.reader.run import RunReader
 from mlpi.boards.watching import Watch
@@ -37,50 +35,15 @@ from mlpi.errors import Conflict, NotFound
 from mlpi.sync.protocol import RUN_ID_FILE
 
 SLICE_BYTES = 8 << 20  # of a file, before others have their turn
-SAVE_BYTES = 8 << 20  # unsaved rows of one run
-BUDGET_BYTES = 48 << 20  # unsaved rows of all runs
-HARD_BYTES = 4 * BUDGET_BYTES  # when nothing can be saved, nothing more is read
-QUIET_S = 60.0  # without a new point, before a run is saved
-LONGEST_S = 600.0  # unsaved, of a run that grows all the time
 SCAN_S = 60.0  # between looks at every folder, in case inotify missed something
 POLL_S = 1.0  # the same where inotify does not reach, while somebody looks on
 POLL_IDLE_S = 10.0
 LOOKED_S = 60.0
 LEAST_RESCAN_S = 0.5
-RETRY_S = 60.0
+LEAST_SHARE = 20  # times what a look costs in CPU lie between two, however many folders there are
 
+__all__ = ["Library", "Run"]
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Run:
-    """One folder of event files. version: another number whenever what it shows has changed."""
-
-    workspace: str
-    name: str
-    reader: RunReader
-    found: Found
-    version: int = 0
-    is_reading: bool = True  # not yet at the end of its files
-    failure: str = ""
-    unsaved_bytes: int = 0
-    is_unsaved: bool = False
-    changed_s: float = 0.0  # monotonic, of the last new point
-    unsaved_s: float = 0.0  # monotonic, of the first unsaved point
-    lock: threading.Lock = field(default_factory=threading.Lock)  # held while its folder is used
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.workspace, self.name
-
-    @property
-    def size_bytes(self) -> int:
-        return self.found.size_bytes
-
-    @property
-    def changed_at(self) -> float:
-        """When its files last changed, Unix seconds."""
-        return self.found.changed_at
 
 
 class Library:
@@ -88,8 +51,8 @@ class Library:
 
     def __init__(self, root: Path, cache: Cache) -> None:
         self.root = root
-        self.trouble = ""  # what it cannot do, in words
         self._cache = cache
+        self._keeper = Keeper(cache)
         self._runs: dict[tuple[str, str], Run] = {}
         self._versions: dict[str, int] = {}
         self._version = time.time_ns()  # above every number of an earlier process
@@ -99,10 +62,11 @@ class Library:
         self._fresh: deque[tuple[str, str]] = deque()
         self._backlog: deque[tuple[str, str]] = deque()
         self._rescans: set[str] = set()
-        self._scanned_s = self._looked_s = self._retry_s = 0.0
+        self._scanned_s = self._looked_s = self._scan_cost_s = 0.0
+        self._anew_s = -RETRY_S
         self._has_scanned = threading.Event()
         self._thread: threading.Thread | None = None
-        self._watch = Watch(root, self._on_change)
+        self._watch = Watch(root, self._on_change, self._look_everywhere)
 
     # --- what others ask ---------------------------------------------------------------------
 
@@ -126,6 +90,11 @@ class Library:
         """A number that is another one whenever a run came, went or grew."""
         self._note_look()
         return self._versions.get(workspace, 0)
+
+    @property
+    def trouble(self) -> str:
+        """What it cannot do, in words."""
+        return self._keeper.trouble
 
     @property
     def is_polling(self) -> bool:
@@ -220,7 +189,7 @@ class Library:
             run.reader.moved(self.root / run.workspace / new)
             if run.is_reading:  # what waits in a queue has its old name
                 self._fresh.append(run.key)
-        self._try(lambda: self._cache.rename(run.workspace, old, new))
+        self._keeper.attempt(lambda: self._cache.rename(run.workspace, old, new))
         self._changed(run)
 
     def remove(self, workspace: str, name: str, *, keeps_folder: bool = False) -> None:
@@ -263,24 +232,20 @@ class Library:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        with self._lock:
-            runs = list(self._runs.values())
-        for run in runs:
-            self._save(run)
+        for run in self._every():
+            self._keeper.save(run)
         self._cache.close()
 
     # --- the reading thread ------------------------------------------------------------------
 
     def _work(self) -> None:
-        with suppress(OSError):
-            # Whoever looks at a page comes first.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        # Not niced: where others want the CPU it would be halted with Python's lock in its hand.
         while not self._is_ending:
             try:
                 self._wake.clear()
                 self._scan_if_due()
                 if not self._read_next():
-                    self._save_quiet()
+                    self._keeper.save_quiet(self._every())
                     self._wake.wait(self._pause_s())
             except Exception:
                 log.exception("reading of boards went wrong", extra={"action": "boards_failed"})
@@ -296,53 +261,62 @@ class Library:
 
     def _scan_if_due(self) -> None:
         now = time.monotonic()
+        if self._cache.is_broken and now - self._anew_s >= RETRY_S:
+            self._anew_s = now
+            self._begin_anew()
         every_s = SCAN_S if self._watch.is_watching else self._pause_s() * 0.9
-        if not self._has_scanned.is_set() or now - self._scanned_s >= every_s:
-            self._scan(self._workspaces())
-            self._scanned_s = time.monotonic()
+        least_s = max(LEAST_RESCAN_S, LEAST_SHARE * self._scan_cost_s)
+        if not self._has_scanned.is_set() or now - self._scanned_s >= max(every_s, least_s):
+            self._scan_all()
             self._has_scanned.set()
-            if self._cache.is_broken:
-                self._begin_anew()
-        elif self._rescans and now - self._scanned_s >= LEAST_RESCAN_S:
+        elif self._rescans and now - self._scanned_s >= least_s:
             with self._lock:
                 asked, self._rescans = self._rescans, set()
             self._scan(asked)
-            self._scanned_s = time.monotonic()
 
-    def _workspaces(self) -> set[str]:
-        with os.scandir(self.root) as entries:
-            return {one.name for one in entries if one.is_dir(follow_symlinks=False)}
+    def _scan_all(self) -> None:
+        workspaces = set(workspaces_in(self.root))
+        self._scan(workspaces | {run.workspace for run in self._every()})
+        if not self._has_scanned.is_set():
+            self._keeper.attempt(self._forget_what_went)
 
     def _scan(self, workspaces: set[str]) -> None:
+        begun_s = time.thread_time()
         for workspace in workspaces:
-            found = {one.name: one for one in found_in(self.root, workspace)}
-            for one in found.values():
-                self._note(one)
-            with self._lock:
-                gone = [
-                    run
-                    for run in self._runs.values()
-                    if run.workspace == workspace and run.name not in found
-                ]
-            for run in gone:
-                with run.lock:
-                    if look(self.root, workspace, run.name) is None:
-                        self._forget(run)
-        if self._has_scanned.is_set():
-            return
+            found = {one.name for one in map(self._note, found_in(self.root, workspace))}
+            for run in self._every():
+                if run.workspace == workspace and run.name not in found:
+                    self._forget_if_gone(run)
+        self._scan_cost_s = time.thread_time() - begun_s
+        self._scanned_s = time.monotonic()
+
+    def _forget_if_gone(self, run: Run) -> None:
+        with run.lock, suppress(OSError):  # it cannot be looked at now, which is not to be gone
+            if look(self.root, run.workspace, run.name) is None:
+                self._forget(run)
+
+    def _forget_what_went(self) -> None:
+        """While nobody looked."""
         for workspace, name in self._cache.known():
             if (workspace, name) not in self._runs:
-                self._try(lambda key=(workspace, name): self._cache.forget(*key))
+                self._cache.forget(workspace, name)
 
     def _begin_anew(self) -> None:
         """The cache cannot be read: what it held is read from the files again."""
         log.warning("boards are read anew", extra={"action": "boards_anew"})
-        self._cache.clear()
+        self._keeper.attempt(self._cache.clear)
         with self._lock:
+            for run in self._runs.values():
+                run.is_gone = True
             self._runs.clear()
             self._fresh.clear()
             self._backlog.clear()
-        self._scan(self._workspaces())
+        self._scan_all()
+
+    def _look_everywhere(self) -> None:
+        """By the watching thread, which has begun to watch: look for what came before."""
+        self._scanned_s = float("-inf")
+        self._wake.set()
 
     def _on_change(self, workspace: str, name: str | None) -> None:
         """By the watching thread: a run's file changed, or (without a name) some folder did."""
@@ -353,37 +327,38 @@ class Library:
             self._wake.set()
 
     def _look_at(self, workspace: str, name: str) -> None:
-        found = look(self.root, workspace, name)
+        found = None
+        with suppress(OSError):
+            found = look(self.root, workspace, name)
         if found is None:
             self.rescan(workspace)
         else:
             self._note(found)
 
-    def _note(self, found: Found) -> None:
+    def _note(self, found: Found) -> Found:
         """Queue a run if its files are not as they were read."""
         key = (found.workspace, found.name)
         with self._lock:
             run = self._runs.get(key)
             if run is not None:
-                if run.found.state == found.state:
-                    return
-                run.found = found
-                if run.is_reading:
-                    return  # is in a queue
-                run.is_reading = True
-                self._fresh.append(key)
-                return
+                if run.found.state != found.state:
+                    run.found = found
+                    if not run.is_reading:
+                        run.is_reading = True
+                        self._fresh.append(key)
+                return found
         # A new one, or the first look after a start: reading what was kept takes a moment.
         reader = RunReader(self.root / found.workspace / found.name, load=self._cache.load)
-        self._try(lambda: self._cache.restore(found.workspace, found.name, reader))
+        self._keeper.attempt(lambda: self._cache.restore(found.workspace, found.name, reader))
         with self._lock:
             if key not in self._runs:
                 self._runs[key] = run = Run(found.workspace, found.name, reader, found)
                 self._backlog.append(key)
+        return found
 
     def _read_next(self) -> bool:
         """Read a slice of the run whose turn it is; whether there was one."""
-        if self._is_too_full():
+        if self._keeper.is_too_full(self._every()):
             return False
         with self._lock:
             queue = self._fresh or self._backlog
@@ -391,41 +366,36 @@ class Library:
             if run is None:
                 return bool(self._fresh or self._backlog)
         with run.lock:
-            self._read(run)
-        if run.unsaved_bytes >= SAVE_BYTES or self._unsaved_bytes() >= BUDGET_BYTES:
-            self._save_largest()
+            if not run.is_gone:
+                self._read(run)
+        self._keeper.save_large(run, self._every())
         return True
 
     def _read(self, run: Run) -> None:
-        has_more = False
+        has_more = has_rows = False
         begun = run.found.state
         before = run.reader.held
         try:
             refreshed = run.reader.refresh(SLICE_BYTES)
             has_more = refreshed.has_more
-            has_new = refreshed.read_bytes > 0 or run.reader.held is not before or not run.version
+            has_rows = refreshed.read_bytes > 0 or run.reader.held is not before
+            has_new = has_rows or not run.version or bool(run.failure)
             run.failure = ""
         except Exception as error:
             # Nobody foresaw it unless it is the disk's; other runs are read all the same.
             if not isinstance(error, OSError):
                 log.exception("a run cannot be read", extra={"action": "board_run_failed"})
-            has_new = run.failure != str(error)
-            run.failure = str(error)
+            what = str(error) or type(error).__name__
+            has_new, run.failure = run.failure != what, what
         with self._lock:
             # Written to meanwhile: what was not read yet is noticed now or with the next change.
             run.is_reading = has_more or begun != run.found.state
             if run.is_reading:
                 (self._backlog if has_more else self._fresh).append(run.key)
+        if has_rows:
+            self._keeper.note(run)
         if has_new:
-            self._note_unsaved(run)
             self._changed(run)
-
-    def _note_unsaved(self, run: Run) -> None:
-        run.unsaved_bytes = run.reader.held.unsaved_bytes
-        now = time.monotonic()
-        run.changed_s = now
-        if not run.is_unsaved:
-            run.is_unsaved, run.unsaved_s = True, now
 
     def _changed(self, run: Run) -> None:
         with self._lock:
@@ -436,9 +406,14 @@ class Library:
     def _forget(self, run: Run) -> None:
         with self._lock:
             self._runs.pop(run.key, None)
+            run.is_gone = True
             self._version += 1
             self._versions[run.workspace] = self._version
-        self._try(lambda: self._cache.forget(run.workspace, run.name))
+        self._keeper.attempt(lambda: self._cache.forget(run.workspace, run.name))
+
+    def _every(self) -> list[Run]:
+        with self._lock:
+            return list(self._runs.values())
 
     def _remove_empty(self, folder: Path, workspace: str) -> None:
         """Folders that hold nothing any more, up to the workspace's own."""
@@ -449,56 +424,3 @@ class Library:
             except OSError:
                 return
             folder = folder.parent
-
-    # --- saving ------------------------------------------------------------------------------
-
-    def _every(self) -> Iterator[Run]:
-        with self._lock:
-            return iter(list(self._runs.values()))
-
-    def _unsaved_bytes(self) -> int:
-        return sum(run.unsaved_bytes for run in self._every())
-
-    def _is_too_full(self) -> bool:
-        """Whether what was read cannot be put anywhere."""
-        return bool(self.trouble) and self._unsaved_bytes() >= HARD_BYTES
-
-    def _save_largest(self) -> None:
-        if time.monotonic() < self._retry_s:
-            return
-        largest = sorted(self._every(), key=lambda run: -run.unsaved_bytes)
-        for run in largest:
-            if run.unsaved_bytes < SAVE_BYTES and self._unsaved_bytes() < BUDGET_BYTES // 2:
-                return
-            with run.lock:
-                self._save(run)
-
-    def _save_quiet(self) -> None:
-        now = time.monotonic()
-        if now < self._retry_s:
-            return
-        for run in self._every():
-            is_quiet = now - run.changed_s >= QUIET_S or now - run.unsaved_s >= LONGEST_S
-            if run.is_unsaved and is_quiet:
-                with run.lock:
-                    self._save(run)
-
-    def _save(self, run: Run) -> None:
-        if run.is_unsaved and self._try(
-            lambda: self._cache.save(run.workspace, run.name, run.reader)
-        ):
-            run.is_unsaved, run.unsaved_bytes = False, 0
-
-    def _try(self, what: object) -> bool:
-        """Do something with the cache, which the pages can do without."""
-        assert callable(what)
-        try:
-            what()
-        except (sqlite3.Error, OSError) as error:
-            if not self.trouble:
-                log.warning("the cache of boards cannot be written", exc_info=True)
-            self.trouble = f"cannot keep what it has read: {error}"
-            self._retry_s = time.monotonic() + RETRY_S
-            return False
-        self.trouble = ""
-        return True

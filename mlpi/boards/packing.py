@@ -33,7 +33,14 @@ def packed(rows: Points | Places) -> bytes:
 
 
 def unpacked(data: bytes) -> Points | Places:
-    """Raises ValueError, zlib.error when these are no packed rows."""
+    """Raises ValueError when these are no packed rows."""
+    try:
+        return _unpacked(data)
+    except (zlib.error, struct.error, KeyError, TypeError) as error:
+        raise ValueError(f"these are no packed rows: {error}") from None
+
+
+def _unpacked(data: bytes) -> Points | Places:
     import numpy as np  # noqa: PLC0415
 
     (length,) = struct.unpack_from("<I", data)
@@ -49,4 +56,6 @@ def unpacked(data: bytes) -> Points | Places:
             column = np.cumsum(column.view(np.int64), dtype=np.int64)
         columns.append(column.view(dtype))
         at += size
+    if at != len(whole):
+        raise ValueError(f"{len(whole) - at:,} bytes are left over")
     return KINDS[kind](*columns)

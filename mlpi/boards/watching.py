@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 class Watch:
     """Tells what changes below a folder. is_watching: false where that is not to be had."""
 
-    def __init__(self, root: Path, on_change: OnChange) -> None:
-        self._root, self._on_change = root, on_change
+    def __init__(self, root: Path, on_change: OnChange, on_begin: Callable[[], None]) -> None:
+        """on_begin: called when changes are told from now on; what came before was not seen."""
+        self._root, self._on_change, self._on_begin = root, on_change, on_begin
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
         self.is_watching = False
@@ -49,7 +50,6 @@ class Watch:
 
         while not self._end.is_set():
             try:
-                self.is_watching, self.problem = True, ""
                 for changes in watch(
                     self._root,
                     watch_filter=None,
@@ -57,9 +57,13 @@ class Watch:
                     step=STEP_MS,
                     stop_event=self._end,
                     rust_timeout=1000,
+                    yield_on_timeout=True,
                     raise_interrupt=False,
                     ignore_permission_denied=True,
                 ):
+                    if not self.is_watching:
+                        self.is_watching, self.problem = True, ""
+                        self._on_begin()
                     self._tell({path for _, path in changes})
             except Exception as error:
                 self.problem = f"inotify does not work here: {error}"

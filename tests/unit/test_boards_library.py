@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlpi.boards import cache, library
+from mlpi.boards import cache, keeping, library
 from mlpi.boards.cache import Cache
 from mlpi.boards.library import Library, Run
 from mlpi.boards.packing import packed, unpacked
@@ -137,6 +138,29 @@ def test_without_inotify_changes_are_still_noticed(
     whole(one, "lab", "b")
 
 
+def test_what_came_before_inotify_was_ready_is_noticed(
+    root: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_ready = threading.Event()
+
+    def sees_nothing(
+        *_: object, stop_event: threading.Event, **__: object
+    ) -> Iterator[set[object]]:
+        while not is_ready.wait(0.01):
+            if stop_event.is_set():
+                return
+        yield set()
+        stop_event.wait()
+
+    monkeypatch.setattr("watchfiles.watch", sees_nothing)
+    one = opened()
+    assert one.is_polling
+    write(root / "lab" / "a", [header(), *losses(2)])
+    is_ready.set()
+    whole(one, "lab", "a")
+    assert not one.is_polling
+
+
 def mixed(begin: int, count: int) -> list[bytes]:
     return [
         event(step, simple("loss", step / 3), tensor("said", f"at {step}", plugin="text"))
@@ -188,7 +212,7 @@ def test_long_logs_are_kept_in_pieces_and_do_not_stay_in_memory(
     root: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "SLICE_BYTES", 1 << 14)
-    monkeypatch.setattr(library, "SAVE_BYTES", 1 << 12)
+    monkeypatch.setattr(keeping, "SAVE_BYTES", 1 << 12)
     monkeypatch.setattr(cache, "MOST_ROWS", 1000)
     monkeypatch.setattr(cache, "FEW_ROWS", 100)
     write(root / "lab" / "long", [header(), *losses(5000)])
@@ -205,7 +229,7 @@ def test_long_logs_are_kept_in_pieces_and_do_not_stay_in_memory(
 def test_small_pieces_become_one(
     root: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "SAVE_BYTES", 1)
+    monkeypatch.setattr(keeping, "SAVE_BYTES", 1)
     path = write(root / "lab" / "a", [header(), *losses(1)])
     series = whole(opened(), "lab", "a").reader.held.series["loss"]
     for step in range(1, 6):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
@@ -68,15 +69,21 @@ class Rows(Protocol):
 R = TypeVar("R", bound=Rows)
 
 
+LOWEST = -(1 << 63)
+# Between tries to read rows that are being joined to others: for 0.6 s in all.
+PAUSES_S = tuple(0.001 * 2**number for number in range(9))
+
+
 class Segment(NamedTuple):
     """Rows that are kept elsewhere. below: those at this step or later are forgotten; None: none.
 
-    stored: as many rows as are kept; alive: as many as still count.
+    stored: as many rows as are kept; alive: as many as still count; highest: step of those kept.
     """
 
     id: int
     stored: int
     alive: int
+    highest: int
     below: int | None = None
 
 
@@ -93,6 +100,7 @@ class _State(NamedTuple):
     segments: tuple[Segment, ...]
     columns: Any
     used: int  # rows of the columns' room
+    highest: int  # step of the columns
 
 
 class Series(Generic[R]):
@@ -106,7 +114,7 @@ class Series(Generic[R]):
         self, kind: type[R], load: Load | None = None, segments: Sequence[Segment] = ()
     ) -> None:
         self._kind, self._load = kind, load
-        self._state = _State(tuple(segments), None, 0)
+        self._state = _State(tuple(segments), None, 0, LOWEST)
 
     def __len__(self) -> int:
         return sum(segment.alive for segment in self._state.segments) + self._state.used
@@ -125,12 +133,13 @@ class Series(Generic[R]):
         return self._kind.none() if columns is None else columns.at(slice(count))
 
     def points(self) -> R:
-        """All rows so far; do not write to them. Raises SegmentGone when they change too fast."""
-        for _ in range(9):
+        """All rows so far; do not write to them. Raises SegmentGone when they cannot be had."""
+        for pause_s in PAUSES_S:
             state = self._state
             try:
                 parts = [self._of(segment) for segment in state.segments]
             except SegmentGone:
+                time.sleep(pause_s)
                 continue
             if state.columns is not None:
                 parts.append(state.columns.at(slice(state.used)))
@@ -139,7 +148,7 @@ class Series(Generic[R]):
 
     def last(self) -> R:
         """The newest row, or none."""
-        for _ in range(9):
+        for pause_s in PAUSES_S:
             state = self._state
             if state.used:
                 return state.columns.at(slice(state.used - 1, state.used))  # type: ignore[no-any-return]
@@ -149,18 +158,21 @@ class Series(Generic[R]):
             try:
                 return self._of(filled[-1]).at(slice(-1, None))
             except SegmentGone:
-                continue
+                time.sleep(pause_s)
         raise SegmentGone
 
     def extend(self, new: R) -> None:
         """Add rows behind those that are here."""
         import numpy as np  # noqa: PLC0415
 
-        segments, columns, count = self._state
+        segments, columns, count, highest = self._state
         added = len(new.steps)
+        if not added:
+            return
+        highest = max(highest, int(new.steps.max()))
         if columns is None:
             copies = self._kind(*(column.copy() for column in new))  # not the whole chunk behind it
-            self._state = _State(segments, copies, added)
+            self._state = _State(segments, copies, added, highest)
             return
         widths = [np.result_type(old, one) for old, one in zip(columns, new, strict=True)]
         is_same = all(old.dtype == width for old, width in zip(columns, widths, strict=True))
@@ -172,29 +184,29 @@ class Series(Generic[R]):
             columns = grown
         for target, source in zip(columns, new, strict=True):
             target[count : count + added] = source
-        self._state = _State(segments, columns, count + added)
+        self._state = _State(segments, columns, count + added, highest)
 
     def cut(self, step: int) -> None:
         """Forget rows at this step or later: a training that began anew writes them again."""
-        segments, columns, count = self._state
+        segments, columns, count, highest = self._state
         kept = tuple(self._cut(segment, step) for segment in segments)
-        if columns is not None:
+        if highest >= step:
             rows = columns.at(slice(count))
-            is_kept = rows.steps < step
-            if not is_kept.all():
-                columns, count = rows.at(is_kept), int(is_kept.sum())
-        self._state = _State(kept, columns, count)
+            rows = rows.at(rows.steps < step)
+            count = len(rows.steps)
+            columns, highest = (rows, int(rows.steps.max())) if count else (None, LOWEST)
+        self._state = _State(kept, columns, count, highest)
 
     def saved(self, segments: Sequence[Segment]) -> None:
         """All rows are kept elsewhere now."""
-        self._state = _State(tuple(segments), None, 0)
+        self._state = _State(tuple(segments), None, 0, LOWEST)
 
     def size_bytes(self) -> int:
         columns = self._state.columns
         return 0 if columns is None else sum(column.nbytes for column in columns)
 
     def _cut(self, segment: Segment, step: int) -> Segment:
-        if segment.below is not None and segment.below <= step:
+        if step > segment.highest or (segment.below is not None and segment.below <= step):
             return segment
         count = int((self._of(segment).steps < step).sum())
         return segment._replace(alive=count, below=step) if count < segment.alive else segment

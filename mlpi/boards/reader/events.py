@@ -7,12 +7,26 @@ import struct
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mlpi.boards.reader.wire import BYTES, FIXED32, FIXED64, VARINT, fields, signed, varint
+from mlpi.boards.reader.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    WireError,
+    fields,
+    signed,
+    varint,
+)
 
 SCALARS = "scalars"
 HPARAMS = "hparams"
 GRAPH_TAG = "__run_graph__"  # TensorBoard's own name for it
 START = 1  # SessionLog.Status
+
+# A record of 64 MB could hold thirty million empty ones, and gigabytes of memory with them.
+MOST_VALUES = 1 << 16  # of an event
+MOST_PARTS = 64  # of a list of one number
+MOST_DIMENSIONS = 254  # as TensorFlow has it
 
 # What TensorBoard makes of values that carry no metadata: field of Summary.Value → kind, plugin.
 KINDS = {
@@ -111,6 +125,9 @@ DTYPES = {
 }
 
 
+LISTS = frozenset(dtype.field for dtype in DTYPES.values())
+
+
 def parse(data: bytes, at: int, end: int) -> Event:
     """The event in data[at:end]. Raises WireError."""
     event = Event()
@@ -137,7 +154,7 @@ def _what(event: Event, data: bytes, number: int, begin: int, end: int) -> None:
     elif number == 4:
         event.values = [Value(GRAPH_TAG, "graph", "graphs", begin, end, None, None)]
     elif number == 5:
-        event.values += _summary(data, begin, end)
+        _add_values(event, data, begin, end)
     elif number == 7:
         event.is_restart = any(
             (n, w) == (1, VARINT) and varint(data, b, e)[0] == START
@@ -149,12 +166,13 @@ def _what(event: Event, data: bytes, number: int, begin: int, end: int) -> None:
         event.values = [Value("", "meta_graph", "", begin, end, None, None)]
 
 
-def _summary(data: bytes, begin: int, end: int) -> list[Value]:
-    return [
-        _value(data, b, e)
-        for number, wire, b, e in fields(data, begin, end)
-        if (number, wire) == (1, BYTES)
-    ]
+def _add_values(event: Event, data: bytes, begin: int, end: int) -> None:
+    """Those of a Summary."""
+    for number, wire, b, e in fields(data, begin, end):
+        if (number, wire) == (1, BYTES):
+            if len(event.values) == MOST_VALUES:
+                raise WireError(f"it holds more than {MOST_VALUES:,} values", b)
+            event.values.append(_value(data, b, e))
 
 
 def _run_metadata(data: bytes, begin: int, end: int) -> list[Value]:
@@ -228,8 +246,8 @@ def tensor_number(data: bytes, at: int, end: int) -> Number | None:
             size = _size(data, begin, finish)
         elif number == 4 and wire == BYTES:
             content = begin, finish
-        else:
-            listed.setdefault(number, []).append((wire, begin, finish))
+        elif number in LISTS and len(parts := listed.setdefault(number, [])) < MOST_PARTS:
+            parts.append((wire, begin, finish))
     dtype = DTYPES.get(dtype_id)
     if dtype is None or size != 1:
         return None
@@ -240,13 +258,15 @@ def tensor_number(data: bytes, at: int, end: int) -> Number | None:
 
 def _size(data: bytes, at: int, end: int) -> int:
     """How many elements a TensorShapeProto says there are; -1 when it does not know."""
-    sizes = []
+    sizes: list[int] = []
     for number, wire, begin, finish in fields(data, at, end):
         if (number, wire) == (2, BYTES):
             size = 0
             for n, w, b, e in fields(data, begin, finish):
                 if (n, w) == (1, VARINT):
                     size = signed(varint(data, b, e)[0])
+            if len(sizes) == MOST_DIMENSIONS:
+                return -1
             sizes.append(size)
         elif (number, wire) == (3, VARINT) and varint(data, begin, finish)[0]:
             return -1

@@ -5,7 +5,9 @@ It is read in chunks, not mapped: a mapped file that shrinks ends the process wi
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
@@ -17,7 +19,7 @@ from mlpi.boards.reader.crc import masked, masked_rows
 from mlpi.boards.reader.framing import FOOT, HEAD, Framer, Scan
 from mlpi.errors import MlpiError
 
-CHUNK = 2 << 20
+CHUNK = 1 << 19  # larger ones are no faster, and keep other threads waiting for longer
 RECORD_LIMIT = 64 << 20
 CHECKED_TAIL = 64 << 10  # a last record up to this size is always checked: it may be half written
 MARK = 64  # bytes by which a file is known again
@@ -31,8 +33,9 @@ class EventFileCorrupt(MlpiError):
 
     def __init__(self, path: Path, offset: int, what: str, *, goes_on: bool) -> None:
         after = "Reading went on behind this record." if goes_on else "Nothing behind it is read."
+        name = path.name.encode("utf-8", "replace").decode()  # names may be any bytes
         super().__init__(
-            f"{path.name}, byte {offset}: {what}.", advice=f"{after} Copy the file here again."
+            f"{name}, byte {offset}: {what}.", advice=f"{after} Copy the file here again."
         )
         self.path, self.offset, self.what, self.goes_on = path, offset, what, goes_on
 
@@ -42,12 +45,17 @@ class Replaced(Exception):
 
 
 def opened(path: Path) -> FileIO:
-    """For reading by offset. A link is refused with OSError: it could lead out of the workspace."""
+    """For reading by offset. Anything but a file is refused with OSError: a link could lead out of
+    the workspace, and a pipe is waited at for ever."""
 
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW)
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
-    return FileIO(path, "rb", opener=opener)
+    file = FileIO(path, "rb", opener=opener)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a file", str(path))
+    return file
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:
@@ -66,7 +74,7 @@ class Chunk:
 
 
 class EventFile:
-    """Follows a file. Memory: a chunk (2 MB), or its one record if that is larger (up to 64 MB).
+    """Follows a file. Memory: a chunk (512 KB), or its one record if that is larger (up to 64 MB).
 
     offset: the byte up to which records were taken; is_waiting: the file goes on, but not yet with
     a whole record; problems: what was found wrong, the first twenty.

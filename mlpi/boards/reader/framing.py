@@ -20,6 +20,8 @@ HEADER = struct.Struct("<QI")
 HEAD, FOOT = 12, 4
 LONGEST_CYCLE = 128  # tags of one training loop
 FIRST_TRY, LAST_TRY = 8, 4096
+FEW_LAPS = 64  # looked at first: images between them may make laps few
+LONG = 512  # records at once, from which on looking for laps costs less than walking
 KNOWN_LENGTHS = 1 << 10  # there is one framer a run, and perhaps a thousand runs
 
 
@@ -69,11 +71,10 @@ class Framer:
             laps = self._laps(data, at, [length for _, length in singles[-2 * LONGEST_CYCLE :]])
             if len(laps):
                 found += [np.array(singles, dtype=np.int64), laps]
-                singles, gap, next_try = [], FIRST_TRY, FIRST_TRY
+                singles = []
                 at = int(laps[-1].sum()) + FOOT
-            else:
-                gap = min(2 * gap, LAST_TRY)
-                next_try = len(singles) + gap
+            gap = FIRST_TRY if len(laps) >= LONG else min(2 * gap, LAST_TRY)
+            next_try = len(singles) + gap
         found.append(np.array(singles, dtype=np.int64).reshape(-1, 2))
         rows = np.concatenate(found)
         return Scan(rows[:, 0].copy(), rows[:, 1].copy(), at, needed, is_corrupt)
@@ -102,9 +103,14 @@ class Framer:
 
     def _equal_laps(self, data: bytes, at: int, cycle: list[int], lap: int) -> int:
         """How many whole laps of the cycle follow, judged by every header."""
+        most = (len(data) - at) // lap
+        count = self._equal_of(data, at, cycle, lap, min(most, FEW_LAPS))
+        return self._equal_of(data, at, cycle, lap, most) if count == FEW_LAPS else count
+
+    def _equal_of(self, data: bytes, at: int, cycle: list[int], lap: int, count: int) -> int:
+        """Of so many laps."""
         import numpy as np  # noqa: PLC0415
 
-        count = (len(data) - at) // lap
         for length in cycle:
             if not count:
                 break

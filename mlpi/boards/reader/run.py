@@ -19,6 +19,7 @@ NO_LIMIT = 1 << 62
 AT_ONCE = 64 << 20  # what is read anew beside what is shown, before that is let go
 MOST_TAGS = 20_000  # of a run
 LONGEST_TAG = 4096  # characters
+MOST_METADATA = 16 << 20  # bytes of all its tags' descriptions and plugins' notes
 
 
 class Entry(NamedTuple):
@@ -47,9 +48,9 @@ class Held:
     """What a run has written, by tag.
 
     metadata: as first written; series: scalars; entries: all other values; files: names that
-    entries stand in; skipped: hashes of tags that were too many or too long; began_at: the first
-    event's wall time, Unix seconds. The reader adds to them while others look: walk over
-    `list(held.series.items())`, not over the dict itself.
+    entries stand in; tags: all that were let in; skipped: hashes of those that were too many or
+    too long; began_at: the first event's wall time, Unix seconds. The reader adds to them while
+    others look: walk over `list(held.series.items())`, not over the dict itself.
     """
 
     metadata: dict[str, Metadata] = field(default_factory=dict)
@@ -57,9 +58,11 @@ class Held:
     series: dict[str, Series[Points]] = field(default_factory=dict)
     entries: dict[str, Series[Places]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    tags: set[str] = field(default_factory=set)
     skipped: set[int] = field(default_factory=set)
     began_at: float | None = None
     load: Load | None = None
+    metadata_bytes: int = 0
 
     def scalars(self, tag: str) -> Series[Points]:
         """A tag's series, made if it has none."""
@@ -74,12 +77,21 @@ class Held:
             self.files.append(name)
         return self.files.index(name)
 
+    def describe(self, tag: str, metadata: Metadata) -> None:
+        """Keep a tag's metadata, of what is too much the plugin's name alone."""
+        plugin, content, display_name, description, data_class = metadata
+        size = len(plugin) + len(content) + len(display_name) + len(description)
+        if self.metadata_bytes + size > MOST_METADATA:
+            metadata, size = Metadata(plugin[:LONGEST_TAG], b"", "", "", data_class), 0
+        self.metadata_bytes += size
+        self.metadata[tag] = metadata
+
     def is_welcome(self, tag: str) -> bool:
         """Whether there is room for it: a file could hold a tag a record."""
-        if tag in self.series or tag in self.entries:
+        if tag in self.tags:
             return True
-        count = len(self.series) + len(self.entries)
-        if len(tag) <= LONGEST_TAG and count < MOST_TAGS:
+        if len(tag) <= LONGEST_TAG and len(self.tags) < MOST_TAGS:
+            self.tags.add(tag)
             return True
         if len(self.skipped) < MOST_TAGS:
             self.skipped.add(hash(tag))
@@ -96,10 +108,11 @@ class RunReader:
     """Follows a run. One thread refreshes; any may read what `held` holds.
 
     Memory: 20 to 30 bytes a scalar and 48 to 60 an entry of another kind until they are saved, some
-    600 a tag, and while a refresh runs some 20 MB, or thrice the largest record (64 MB at most,
+    600 a tag, and while a refresh runs some 8 MB, or thrice the largest record (64 MB at most,
     larger ones are passed over).
 
-    As TensorBoard does, it takes files in the order of their names, a tag's metadata from its first
+    As TensorBoard does, it takes files in the order of their names (what comes to a file when a
+    later one was begun is taken as it comes), a tag's metadata from its first
     value that has some, and a writer's restart as the end of all points from its step on. Files
     older than TensorBoard's format 2 (2016) do not mark restarts; their points are all kept.
     """
@@ -163,11 +176,11 @@ class RunReader:
 
     def go_on_from(self, marks: dict[str, dict[str, Any]], held: Held) -> None:
         """Take up what another reader of this folder had read."""
-        self.held = held
+        files = {}
         for name, mark in marks.items():
-            file = EventFile(self.folder / name, self._framer, check_crc=self._check_crc)
-            file.go_on_from(mark)
-            self._files[name] = file
+            files[name] = EventFile(self.folder / name, self._framer, check_crc=self._check_crc)
+            files[name].go_on_from(mark)
+        self._files, self.held = files, held
 
     def moved(self, folder: Path) -> None:
         """The folder has another name now."""
@@ -281,9 +294,9 @@ class Intake:
         if not self._held.is_welcome(tag):
             return
         if metadata is not None and tag not in self._held.metadata:
-            self._held.metadata[tag] = metadata
+            self._held.describe(tag, metadata)
             if metadata.plugin:
-                self._held.plugins[tag] = metadata.plugin
+                self._held.plugins[tag] = self._held.metadata[tag].plugin
         if kind == "simple_value":
             self._held.plugins.setdefault(tag, SCALARS)
 

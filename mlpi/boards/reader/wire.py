@@ -7,6 +7,7 @@ from collections.abc import Iterator
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 WORD = (1 << 64) - 1
 VARINT_BYTES = 10
+MOST_FIELDS = 1 << 18  # of a message; one of 64 MB could keep the reader busy for minutes
 
 
 class WireError(ValueError):
@@ -39,7 +40,11 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]
 
     A varint's content is its own bytes. Raises WireError.
     """
+    left = MOST_FIELDS
     while at < end:
+        if not left:
+            raise WireError(f"it has more than {MOST_FIELDS:,} fields", at)
+        left -= 1
         key, begin = varint(data, at, end)
         number, wire = key >> 3, key & 7
         if wire == VARINT:
