@@ -105,6 +105,13 @@ class Settings(BaseSettings):
         ge=1,
         description="Megabytes of TensorBoard logs that uploads may bring one workspace to.",
     )
+    boards_check_crc: bool = Field(
+        False,
+        description=(
+            "Check every record of TensorBoard's logs, a quarter more work. "
+            "Unset: lengths, and each file's last record."
+        ),
+    )
     smtp_url: str | None = Field(
         None,
         description="Mail server: smtp://, smtps:// or smtp+starttls://user:password@host:port.",

@@ -34,7 +34,11 @@ class Boards:
 
     def __init__(self, house: House) -> None:
         home = house.settings.home
-        self.library = Library(home / FOLDER, Cache(home / "cache" / "boards.sqlite3"))
+        self.library = Library(
+            home / FOLDER,
+            Cache(home / "cache" / "boards.sqlite3"),
+            check_crc=house.settings.boards_check_crc,
+        )
         self.service = BoardsService(self.library, house.db, house.audit, house.clock)
         self.stock = StockUi(home / FOLDER, self._shown, cache=home / "cache" / "tensorboard")
         quota_bytes = house.settings.boards_quota_mb * 10**6

@@ -49,8 +49,10 @@ log = logging.getLogger(__name__)
 class Library:
     """Follows every run below a folder, once started. Any thread may call its other methods."""
 
-    def __init__(self, root: Path, cache: Cache) -> None:
+    def __init__(self, root: Path, cache: Cache, *, check_crc: bool = False) -> None:
+        """check_crc: check every record, not only each length and the last record of a file."""
         self.root = root
+        self._check_crc = check_crc
         self._cache = cache
         self._keeper = Keeper(cache)
         self._runs: dict[tuple[str, str], Run] = {}
@@ -348,7 +350,8 @@ class Library:
                         self._fresh.append(key)
                 return found
         # A new one, or the first look after a start: reading what was kept takes a moment.
-        reader = RunReader(self.root / found.workspace / found.name, load=self._cache.load)
+        folder = self.root / found.workspace / found.name
+        reader = RunReader(folder, check_crc=self._check_crc, load=self._cache.load)
         self._keeper.attempt(lambda: self._cache.restore(found.workspace, found.name, reader))
         with self._lock:
             if key not in self._runs:

@@ -337,3 +337,22 @@ def test_packed_rows_come_back_bit_by_bit(dtype: Any) -> None:
         for before, after in zip(one, back, strict=True):
             assert before.dtype == after.dtype
             assert before.tobytes() == after.tobytes()
+
+
+def test_every_record_is_checked_where_that_is_asked_for(root: Path, kept: Path) -> None:
+    records = [header(), *losses(9)]
+    at = len(records[0]) + len(records[1]) - 1
+    path = write(root / "lab" / "a", records)
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1  # in the first point's checksum
+    path.write_bytes(data)
+    seen = {}
+    for check_crc in (False, True):
+        one = Library(root, Cache(kept.with_suffix(f".{check_crc}")), check_crc=check_crc)
+        one.start()
+        try:
+            run = whole(one, "lab", "a")
+            seen[check_crc] = (len(run.reader.held.series["loss"]), len(run.reader.problems))
+        finally:
+            one.stop()
+    assert seen == {False: (9, 0), True: (8, 1)}
