@@ -88,6 +88,8 @@ class Folder:
 
     def begin_file(self) -> None:
         self.rest = b""
+        if self.files and self.files[-1].stat().st_size < len(header(1.0)):
+            self.files[-1].unlink()  # one that grows later than the next is taken behind it
         self.count += 1
         name = f"events.out.tfevents.{1790000000 + self.count}.pi"
         (self.path / name).write_bytes(header(float(self.count)))
@@ -109,7 +111,9 @@ class Folder:
 
     def truncate(self, number: int, part: float) -> None:
         path = self.files[number % len(self.files)]
-        os.truncate(path, int(path.stat().st_size * part))
+        # An earlier file of which nothing was read is taken when it grows, behind later ones.
+        least = 0 if path == self.files[-1] else len(header(1.0))
+        os.truncate(path, max(least, int(path.stat().st_size * part)))
         self.rest = b""
 
     def unlink(self, number: int) -> None:

@@ -134,13 +134,17 @@ class Series(Generic[R]):
 
     def points(self) -> R:
         """All rows so far; do not write to them. Raises SegmentGone when they cannot be had."""
+        loaded: dict[Segment, R] = {}  # what did not change is not loaded again by the next try
         for pause_s in PAUSES_S:
             state = self._state
             try:
-                parts = [self._of(segment) for segment in state.segments]
+                for segment in state.segments:
+                    if segment not in loaded:
+                        loaded[segment] = self._of(segment)
             except SegmentGone:
                 time.sleep(pause_s)
                 continue
+            parts = [loaded[segment] for segment in state.segments]
             if state.columns is not None:
                 parts.append(state.columns.at(slice(state.used)))
             return _joined(self._kind, parts)
