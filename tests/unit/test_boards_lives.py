@@ -80,6 +80,7 @@ class Folder:
         self.path = path
         self.count = 0
         self.rest = b""
+        self.is_torn = False  # its last file was cut: nobody writes on there
         path.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -87,7 +88,7 @@ class Folder:
         return sorted(self.path.glob("*tfevents*"))
 
     def begin_file(self) -> None:
-        self.rest = b""
+        self.rest, self.is_torn = b"", False
         if self.files and self.files[-1].stat().st_size < len(header(1.0)):
             self.files[-1].unlink()  # one that grows later than the next is taken behind it
         self.count += 1
@@ -96,6 +97,8 @@ class Folder:
 
     def append(self, data: bytes, cut: int) -> None:
         """cut: so many bytes come with the next records only."""
+        if self.is_torn or not self.files:
+            self.begin_file()
         data = self.rest + data
         cut = min(cut, len(data))
         self.rest = data[len(data) - cut :]
@@ -108,13 +111,14 @@ class Folder:
         beside.write_bytes(data)
         beside.replace(path)
         self.rest = b""
+        self.is_torn = self.is_torn and path != self.files[-1]
 
     def truncate(self, number: int, part: float) -> None:
         path = self.files[number % len(self.files)]
         # An earlier file of which nothing was read is taken when it grows, behind later ones.
         least = 0 if path == self.files[-1] else len(header(1.0))
         os.truncate(path, max(least, int(path.stat().st_size * part)))
-        self.rest = b""
+        self.rest, self.is_torn = b"", self.is_torn or path == self.files[-1]
 
     def unlink(self, number: int) -> None:
         self.files[number % len(self.files)].unlink()
@@ -162,15 +166,11 @@ class ReaderLife(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 30), cut=CUTS)
     def append(self, count: int, cut: int) -> None:
-        if not self.folder.files:
-            self.folder.begin_file()
         self.folder.append(b"".join(made(self.step, count)), cut)
         self.step += count
 
     @rule(back=st.integers(0, 60))
     def begin_anew_from(self, back: int) -> None:
-        if not self.folder.files:
-            self.folder.begin_file()
         self.step = max(0, self.step - back)
         self.folder.append(restart(self.step), 0)
 
@@ -271,10 +271,7 @@ class LibraryLife(RuleBasedStateMachine):
 
     @rule(name=runs, count=st.integers(0, 60), cut=CUTS)
     def append(self, name: str, count: int, cut: int) -> None:
-        folder = self.folder(name)
-        if not folder.files:
-            folder.begin_file()
-        folder.append(b"".join(made(self.step, count)), cut)
+        self.folder(name).append(b"".join(made(self.step, count)), cut)
         self.step += count
 
     @rule(name=runs)
