@@ -18,6 +18,14 @@ from tests.service import PASSWORD, Service, clean_environment
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+# The first two draw an address bar for each window that nobody sees: 2 s of CPU a page. The others
+# are what Playwright switches off, whose own list this one replaces.
+SWITCHED_OFF = (
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "OptimizationHints", "NetworkTimeServiceQuerying"),
+)
 OPTIONS = [
     "--no-sandbox",  # tests run as root in containers
     "--disable-gpu",
@@ -25,6 +33,7 @@ OPTIONS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    f"--disable-features={','.join(SWITCHED_OFF)}",
 ]
 # MLflow's own UI asks for these at every start and copes without: its RBAC, which mlpi replaces,
 # and its assistant, which mlpi keeps off. Browsers log any answer of 400 or more.
