@@ -57,6 +57,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
     Tests keep to their own names inside it. ana owns lab, vic views it, eve edits it, and otto
     owns the workspace other alone.
+    A person who logs in begins in the first of their workspaces by name: one that a test adds for
+    any of the four comes behind these.
     """
     with running_service(tmp_path_factory.mktemp("service")) as running:
         running.add_user("admin")

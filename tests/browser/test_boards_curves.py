@@ -182,12 +182,12 @@ def test_new_runs_and_tags_appear_by_themselves(service: Service, opened: Opened
 
 
 def test_the_first_run_of_a_workspace_shows_up_by_itself(service: Service, watch: Watch) -> None:
-    service.mlpi("workspace", "add", "fresh")
-    service.mlpi("member", "add", "fresh", "ana", "viewer")
+    service.mlpi("workspace", "add", "newcomers")
+    service.mlpi("member", "add", "newcomers", "ana", "viewer")
     page = watch().log_in("ana")
-    page.goto(f"{service.url}/boards?workspace=fresh")
+    page.goto(f"{service.url}/boards?workspace=newcomers")
     expect(page.locator(".empty")).to_contain_text("mlpi sync")
-    folder = service.home / "tensorboard" / "fresh" / "first"
+    folder = service.home / "tensorboard" / "newcomers" / "first"
     write(folder, [header(), event(1, simple("loss", 1)), event(2, simple("loss", 2))])
     drawn(page, "loss", 1)
 

@@ -27,20 +27,20 @@ SHOWS = {
     "hparams": "tf-hparams-table-view",
     "mesh": "tf-mesh-loader canvas",
 }
-AT = "/tensorboard/in/drawn"
+AT = "/tensorboard/in/pictures"
 
 
 @pytest.fixture(scope="module")
 def drawn(service: Service) -> str:
     """A workspace with every kind of log, that vic may see."""
-    service.mlpi("workspace", "add", "drawn")
-    service.mlpi("member", "add", "drawn", "vic", "viewer")
-    folder = service.home / "tensorboard" / "drawn"
+    service.mlpi("workspace", "add", "pictures")
+    service.mlpi("member", "add", "pictures", "vic", "viewer")
+    folder = service.home / "tensorboard" / "pictures"
     every_kind(folder, steps=20)
     _embed(folder / "old")
-    with service.client(service.token("vic", "drawn")) as vic:
+    with service.client(service.token("vic", "pictures")) as vic:
         until(lambda: len(vic.get(f"{AT}/data/runs").json()) == 4)
-    return "drawn"
+    return "pictures"
 
 
 def _embed(folder: Path) -> None:

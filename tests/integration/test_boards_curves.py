@@ -238,12 +238,12 @@ def test_without_a_script_there_are_the_tree_and_the_newest_values(
 
 
 def test_an_empty_room_explains_itself(service: Service) -> None:
-    service.mlpi("workspace", "add", "bare")
-    service.mlpi("member", "add", "bare", "otto", "viewer")
+    service.mlpi("workspace", "add", "outback")
+    service.mlpi("member", "add", "outback", "otto", "viewer")
     with service.browser("otto") as client:
-        page = client.get("/boards", params={"workspace": "bare"}).text
+        page = client.get("/boards", params={"workspace": "outback"}).text
     assert "mlpi sync" in page
-    assert "tensorboard/bare/" in page
+    assert "tensorboard/outback/" in page
 
 
 def test_a_run_with_a_broken_file_has_a_sign(service: Service, logs: Logs) -> None:

@@ -80,8 +80,8 @@ def test_the_job_snippet_makes_a_job(service: Service) -> None:
 
 def test_the_check_snippets_upload_check_and_gate(service: Service) -> None:
     # A workspace of its own: others check their own wine in lab.
-    service.mlpi("workspace", "add", "cellar", "--owner", "ana")
-    env = {"MLPI_URL": service.url, "MLPI_TOKEN": service.token("ana", "cellar")}
+    service.mlpi("workspace", "add", "winery", "--owner", "ana")
+    env = {"MLPI_URL": service.url, "MLPI_TOKEN": service.token("ana", "winery")}
     (code,) = [block for block in blocks("python") if "/checks" in block]
     (command,) = [block for block in blocks("sh") if "mlpi check " in block]
     (gate,) = [block for block in blocks("sh") if "/gate" in block]
