@@ -11,9 +11,11 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mlpi.errors import MlpiError, NotReady
 from mlpi.vectors import frames
@@ -27,6 +29,11 @@ log = logging.getLogger(__name__)
 
 class NobodyListens(NotReady):
     """No service passes vectors on."""
+
+
+# From 3.13 on a server looks its socket's name up, to remove it at its end. By then the descriptor
+# in that name is another file's; and the socket is removed here.
+_OURS: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Relay:
@@ -45,7 +52,7 @@ class Relay:
         with _short(self._folder) as folder:
             listener.bind(f"{folder}/{NAME}")
         (self._folder / NAME).chmod(0o600)
-        self._server = await asyncio.start_unix_server(self._accept, sock=listener)
+        self._server = await asyncio.start_unix_server(self._accept, sock=listener, **_OURS)
 
     async def stop(self) -> None:
         if self._server is not None:
