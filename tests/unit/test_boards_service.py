@@ -262,7 +262,7 @@ def test_removal_leaves_other_files_other_runs_and_nothing_in_the_cache(
     kept = house.settings.home / "cache" / "boards.sqlite3"
     run = library.run("lab", "a")
     with run.lock:
-        library._save(run)
+        library._keeper.save(run)
     with closing(sqlite3.connect(kept)) as db:
         assert db.execute("SELECT sum(length(data)) FROM segments").fetchone()[0] > 100_000
     stays = manage.about("lab", "a").stays
