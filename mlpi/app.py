@@ -18,6 +18,7 @@ from mlpi.checks.component import Checks
 from mlpi.component import Component, Components
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
+from mlpi.labels.component import Labels
 from mlpi.system import routes as system_routes
 from mlpi.system.machine import Machine
 from mlpi.tracking.component import Tracking
@@ -78,6 +79,7 @@ def _components(house: House) -> list[Component]:
         Tracking(house, jobs),
         Boards(house),
         Vectors(house, jobs),
+        Labels(house, jobs),
         Checks(house, jobs),
         jobs,
     ]

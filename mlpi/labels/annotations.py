@@ -23,9 +23,9 @@ from mlpi.labels.models import (
     LabelProject,
     LabelTask,
 )
-from mlpi.labels.projects import config_of
+from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.tally import count_tasks, move
-from mlpi.labels.tasks import data_of, task_of
+from mlpi.labels.tasks import BATCH, data_of, task_of
 
 
 class SkipRefused(Conflict):
@@ -233,6 +233,24 @@ class Annotations:
             draft.lead_time_s = lead if isinstance(lead, int | float) else None
         return draft
 
+    def change_draft(
+        self, workspace: str, draft_id: int, sent: Mapping[str, Any], principal: Principal
+    ) -> LabelDraft:
+        """What is not sent stays. Raises NotFound; another's draft is not there."""
+        kept = self.draft(workspace, draft_id, principal)
+        whole = {"result": json.loads(kept.result), "lead_time": kept.lead_time_s, **sent}
+        return self.save_draft(
+            workspace, kept.task_id, whole, principal, annotation_id=kept.annotation_id
+        )
+
+    def to_draft(self, workspace: str, annotation_id: int, principal: Principal) -> LabelDraft:
+        """Take an annotation back to go on with it. Raises NotFound."""
+        kept = self.get(workspace, annotation_id)
+        sent = {"result": json.loads(kept.result), "lead_time": kept.lead_time_s}
+        draft = self.save_draft(workspace, kept.task_id, sent, principal)
+        self.remove(workspace, annotation_id, principal)
+        return draft
+
     def draft(self, workspace: str, draft_id: int, principal: Principal) -> LabelDraft:
         """Raises NotFound; another's draft is not there."""
         with self._db.read() as session:
@@ -323,6 +341,23 @@ class Annotations:
             session.delete(kept)
             session.flush()
             count_tasks(session, project, [task.id])
+
+    def remove_predictions(self, workspace: str, project_id: int, version: str) -> int:
+        """Remove all that one version of a model said; how many went. Raises NotFound."""
+        with self._db.write() as session:
+            project = project_of(session, workspace, project_id, is_locked=True)
+            gone = session.scalars(
+                delete(LabelPrediction)
+                .where(
+                    LabelPrediction.project_id == project.id,
+                    LabelPrediction.model_version == version,
+                )
+                .returning(LabelPrediction.task_id)
+            ).all()
+            touched = sorted(set(gone))
+            for at in range(0, len(touched), BATCH):
+                count_tasks(session, project, touched[at : at + BATCH])
+        return len(gone)
 
     def _only_ground_truth(
         self, session: Session, project: LabelProject, annotation: LabelAnnotation

@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from mlpi.db import Session
+from mlpi.errors import Invalid
 from mlpi.labels.config.config import LabelConfig
 from mlpi.labels.models import LabelAnnotation, LabelProject
 from mlpi.labels.results import ResultInvalid, check_results
 
 MOST_TOLD = 5
+
+
+class ConfigChangeRefused(Invalid):
+    """The new configuration would lose what was labeled."""
+
+    status = 400
+    code = "LABEL_CONFIG_INVALID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,15 @@ class Changes:
     @property
     def is_lossy(self) -> bool:
         return bool(self.lost)
+
+    def refuse(self) -> None:
+        """Raises ConfigChangeRefused when something would be lost."""
+        if self.is_lossy:
+            raise ConfigChangeRefused(
+                f"This would lose what was labeled: {self.words()}.",
+                advice="Keep those names, or delete these annotations first.",
+                field="label_config",
+            )
 
     def words(self) -> str:
         """'12 results of box with the label cat, …'."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mlpi.db import Base, UtcDateTime
@@ -66,6 +66,7 @@ class LabelTask(Base):
     skipped_count: Mapped[int] = mapped_column(default=0)
     prediction_count: Mapped[int] = mapped_column(default=0)
     prediction_score: Mapped[float | None]
+    agreement: Mapped[float | None]  # of its annotations, 0 to 1; None: fewer than two
     lot: Mapped[int]
 
 
@@ -102,6 +103,7 @@ class LabelAnnotation(Base):
     parent_annotation_id: Mapped[int | None]
     import_id: Mapped[int | None]
     last_action: Mapped[str] = mapped_column(String(32), default="submitted")
+    review: Mapped[str] = mapped_column(String(16), default="")  # accepted, fixed, rejected
 
 
 class LabelDraft(Base):
@@ -150,3 +152,144 @@ class LabelLease(Base):
     user_id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(index=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LabelAssignment(Base):
+    """A task that is meant for somebody: they get it before all others, and others do not."""
+
+    __tablename__ = "label_assignments"
+
+    task_id: Mapped[int] = mapped_column(
+        ForeignKey("label_tasks.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[int] = mapped_column(primary_key=True)
+    user_name: Mapped[str] = mapped_column(String(64))
+    project_id: Mapped[int] = mapped_column(index=True)
+
+
+class LabelReview(Base):
+    """What a reviewer said of an annotation. verdict: accepted, fixed or rejected."""
+
+    __tablename__ = "label_reviews"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(
+        ForeignKey("label_annotations.id", ondelete="CASCADE"), index=True
+    )
+    project_id: Mapped[int] = mapped_column(index=True)
+    verdict: Mapped[str] = mapped_column(String(16))
+    comment: Mapped[str] = mapped_column(Text, default="")
+    created_by_id: Mapped[int]
+    created_by_name: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LabelView(Base):
+    """A way to look at a project's tasks: a tab of the data manager, by Label Studio's words.
+
+    data: columns and the like; filters: {"conjunction", "items"}; ordering: columns, "-" for down.
+    """
+
+    __tablename__ = "label_views"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("label_projects.id", ondelete="CASCADE"), index=True
+    )
+    user_id: Mapped[int]
+    place: Mapped[int] = mapped_column(default=0)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    filters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    ordering: Mapped[list[str]] = mapped_column(JSON)
+    selected: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class LabelFile(Base):
+    """A file that was uploaded: media that tasks name, or tasks to read. key: its name on disk."""
+
+    __tablename__ = "label_files"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("label_projects.id", ondelete="CASCADE"), index=True
+    )
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(255))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_by_id: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LabelExport(Base):
+    """A stored snapshot of a project. status: created, in_progress, completed or failed.
+
+    options: what it holds and leaves out; counters: what it held; key: its file's name on disk.
+    """
+
+    __tablename__ = "label_exports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("label_projects.id", ondelete="CASCADE"), index=True
+    )
+    title: Mapped[str] = mapped_column(String(255))
+    status: Mapped[str] = mapped_column(String(16))
+    error: Mapped[str] = mapped_column(Text, default="")
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    counters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    converted: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    key: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64), default="")
+    md5: Mapped[str] = mapped_column(String(32), default="")
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    job_id: Mapped[int | None]
+    created_by_id: Mapped[int]
+    created_by_name: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LabelWebhook(Base):
+    """Who is told of what happens. project_id None: in any project of the workspace.
+
+    actions: which deeds, by Label Studio's names, when not all of them.
+    """
+
+    __tablename__ = "label_webhooks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    workspace: Mapped[str] = mapped_column(String(63), index=True)
+    project_id: Mapped[int | None] = mapped_column(
+        ForeignKey("label_projects.id", ondelete="CASCADE")
+    )
+    url: Mapped[str] = mapped_column(String(2048))
+    send_payload: Mapped[bool] = mapped_column(default=True)
+    send_for_all_actions: Mapped[bool] = mapped_column(default=True)
+    actions: Mapped[list[str]] = mapped_column(JSON)
+    secrets: Mapped[str] = mapped_column(Text, default="")  # headers and signing key, sealed
+    is_active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LabelBackend(Base):
+    """A model that predicts for a project. kind: mlflow (source: a model URI) or http (its URL).
+
+    state: what its last call ended with, in words; "" when well.
+    """
+
+    __tablename__ = "label_backends"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("label_projects.id", ondelete="CASCADE"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(16))
+    title: Mapped[str] = mapped_column(String(255))
+    source: Mapped[str] = mapped_column(String(2048))
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    secrets: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[str] = mapped_column(Text, default="")
+    job_id: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

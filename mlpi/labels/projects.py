@@ -39,13 +39,6 @@ OPTIONS: Mapping[str, Any] = {
 }
 
 
-class ConfigChangeRefused(Invalid):
-    """The new configuration would lose what was labeled."""
-
-    status = 400
-    code = "LABEL_CONFIG_INVALID"
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some of the projects, newest first, and how many there are in all."""
@@ -87,7 +80,9 @@ class Projects:
         with self._db.read() as session:
             return project_of(session, workspace, project_id)
 
-    def add(self, workspace: str, given: Mapping[str, Any], principal: Principal) -> LabelProject:
+    def add(
+        self, workspace: str, given: Mapping[str, Any], principal: Principal, address: str = ""
+    ) -> LabelProject:
         """given: fields by Label Studio's names. Raises Invalid, ConfigInvalid."""
         now = self._clock()
         project = LabelProject(
@@ -107,7 +102,7 @@ class Projects:
         with self._db.write() as session:
             session.add(project)
             session.flush()
-            self._record(session, principal, "label_project_added", project)
+            self._record(session, Actor(principal.name, address), "label_project_added", project)
         return project
 
     def change(
@@ -116,6 +111,7 @@ class Projects:
         project_id: int,
         given: Mapping[str, Any],
         principal: Principal,
+        address: str = "",
     ) -> LabelProject:
         """Raises NotFound, Invalid, ConfigInvalid, ConfigChangeRefused."""
         with self._db.write() as session:
@@ -125,14 +121,16 @@ class Projects:
             if project.label_config != before:
                 self._check_change(session, project, before)
             project.updated_at = self._clock()
-            self._record(session, principal, "label_project_changed", project)
+            self._record(session, Actor(principal.name, address), "label_project_changed", project)
         return project
 
-    def remove(self, workspace: str, project_id: int, principal: Principal) -> None:
+    def remove(
+        self, workspace: str, project_id: int, principal: Principal, address: str = ""
+    ) -> None:
         """With all that lies in it. Raises NotFound."""
         with self._db.write() as session:
             project = project_of(session, workspace, project_id)
-            self._record(session, principal, "label_project_removed", project)
+            self._record(session, Actor(principal.name, address), "label_project_removed", project)
             session.execute(delete(LabelProject).where(LabelProject.id == project.id))
 
     def changes(self, workspace: str, project_id: int, config: str) -> Changes:
@@ -142,18 +140,9 @@ class Projects:
             return changes(session, project, read_config(project.label_config), read_config(config))
 
     def _check_change(self, session: Session, project: LabelProject, before: str) -> None:
-        lost = changes(session, project, read_config(before), read_config(project.label_config))
-        if lost.is_lossy:
-            raise ConfigChangeRefused(
-                f"This would lose what was labeled: {lost.words()}.",
-                advice="Keep those names, or delete these annotations first.",
-                field="label_config",
-            )
+        changes(session, project, read_config(before), read_config(project.label_config)).refuse()
 
-    def _record(
-        self, session: Session, principal: Principal, deed: str, project: LabelProject
-    ) -> None:
-        actor = Actor(principal.name, "")
+    def _record(self, session: Session, actor: Actor, deed: str, project: LabelProject) -> None:
         self._audit.record(session, actor, deed, f"{project.id} {project.title}", project.workspace)
 
 

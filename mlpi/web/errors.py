@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -30,6 +31,13 @@ log = logging.getLogger(__name__)
 CHROMA_PATHS = ("/api/v2/", "/chroma/api/v2/")
 CHROMA_TRACE = "chroma-trace-id"  # Chroma's clients show it with an error; mlpi traces nothing
 NO_TRACE = "0" * 32
+# Label Studio's own, beside which mlpi's lie under /api/mlpi.
+LABEL_PATHS = (
+    *("/api/projects", "/api/tasks", "/api/annotations", "/api/predictions", "/api/drafts"),
+    *("/api/dm/", "/api/import/", "/api/webhooks", "/api/users", "/api/current-user"),
+    *("/api/organizations", "/api/version", "/api/ml", "/data/upload/"),
+)
+LABEL_VERSION = "1.23.2"  # of Label Studio whose API mlpi answers
 API_PATHS = ("/chroma/", "/api/", "/ajax-api/", "/v1/", "/gateway/", "/graphql")
 
 
@@ -42,6 +50,9 @@ def respond(request: Request, error: MlpiError) -> Response:
         response = render(request, template, error.status, error=error)
     elif request.url.path.startswith(CHROMA_PATHS):
         response = JSONResponse(_for_chroma(error), error.status, {CHROMA_TRACE: NO_TRACE})
+    elif request.url.path.startswith(LABEL_PATHS):
+        status = 400 if error.status == Invalid.status else error.status
+        response = JSONResponse(_for_label_studio(error, status), status)
     else:
         body = {"error_code": error.code, "message": error.message}
         if error.advice:
@@ -62,6 +73,21 @@ def _for_chroma(error: MlpiError) -> dict[str, str]:
     """What Chroma's clients turn into exceptions of their own."""
     kinds = {401: "AuthorizationError", 403: "AuthError", 404: "NotFoundError"}
     return {"error": kinds.get(error.status, "ChromaError"), "message": error.line()}
+
+
+def _for_label_studio(error: MlpiError, status: int) -> dict[str, object]:
+    """As Django REST framework and Label Studio's handler of exceptions put it."""
+    body: dict[str, object] = {
+        "id": str(uuid4()),
+        "status_code": status,
+        "version": LABEL_VERSION,
+        "detail": error.line(),
+        "exc_info": None,
+    }
+    if status == 400:
+        body["detail"] = "Validation error"
+        body["validation_errors"] = {error.field or "non_field_errors": [error.line()]}
+    return body
 
 
 def wants_page(request: Request) -> bool:

@@ -17,7 +17,8 @@ from mlpi.labels.annotations import Annotations, SkipRefused
 from mlpi.labels.config.xml import ConfigInvalid
 from mlpi.labels.given import TaskInvalid
 from mlpi.labels.models import LabelProject
-from mlpi.labels.projects import ConfigChangeRefused, Projects
+from mlpi.labels.changes import ConfigChangeRefused
+from mlpi.labels.projects import Projects
 from mlpi.labels.queue import LEASE_S, Queue
 from mlpi.labels.results import ResultInvalid
 from mlpi.labels.tasks import BATCH, Tasks

@@ -1,6 +1,6 @@
 """All rows: mlpi's own routes here, each embedded tool's in its own file beside this one."""
 
-from mlpi.auth.table import boards, checks, chroma, mlflow, tracking, vectors
+from mlpi.auth.table import boards, checks, chroma, labels, mlflow, tracking, vectors
 from mlpi.auth.table.match import rows
 
 OWN = rows(
@@ -92,4 +92,5 @@ ROWS = [
     *mlflow.ROWS,
     *chroma.ROWS,
     *vectors.ROWS,
+    *labels.ROWS,
 ]

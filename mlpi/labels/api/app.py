@@ -1,0 +1,28 @@
+"""Label Studio's API as a room of the house."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from mlpi.auth.workspaces import Workspaces
+from mlpi.labels.api import about, handing, imports, people, projects, tasks
+from mlpi.labels.api import annotations as said
+from mlpi.labels.room import Room
+from mlpi.web import errors
+
+
+def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
+    """Its routes, with its errors."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    errors.install(app)
+    for router in (
+        people.router(workspaces),
+        projects.router(room),
+        about.router(room),
+        imports.router(room),
+        tasks.router(room),
+        handing.router(room),
+        said.router(room),
+    ):
+        app.include_router(router)
+    return app

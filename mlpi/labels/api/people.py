@@ -1,0 +1,69 @@
+"""Who one is, who there is, and which version this is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from mlpi import version
+from mlpi.auth.workspaces import Workspaces
+from mlpi.errors import NotFound
+from mlpi.labels.api import shapes
+from mlpi.labels.api.answers import answer
+from mlpi.web.errors import LABEL_VERSION
+from mlpi.web.render import principal_of, workspace_of
+
+# What Label Studio's community edition grants everybody; here roles decide, at the door.
+_PERMISSIONS = [
+    f"{thing}.{deed}"
+    for thing in ("projects", "tasks", "annotations", "predictions", "labels", "views", "webhooks")
+    for deed in ("create", "view", "change", "delete")
+]
+
+
+def router(workspaces: Workspaces) -> APIRouter:
+    """People and versions."""
+    api = APIRouter()
+
+    def people(request: Request) -> list[dict[str, Any]]:
+        members = workspaces.members(workspace_of(request))
+        return [shapes.user(one.user.id, one.user.name, one.user.created_at) for one in members]
+
+    @api.get("/api/current-user/whoami")
+    def whoami(request: Request) -> Response:
+        principal = principal_of(request)
+        me = shapes.user(principal.user_id, principal.name)
+        return answer({**me, "permissions": _PERMISSIONS})
+
+    @api.get("/api/users/")
+    def list_users(request: Request) -> Response:
+        return answer(people(request))
+
+    @api.get("/api/users/{user_id:int}/")
+    def get_user(request: Request, user_id: int) -> Response:
+        for one in people(request):
+            if one["id"] == user_id:
+                return answer(one)
+        raise NotFound(f"There is no user {user_id} in this workspace.")
+
+    @api.get("/api/organizations/")
+    def list_organizations(request: Request) -> Response:
+        workspace_of(request)
+        return answer([{"id": shapes.ORGANIZATION, "title": "mlpi", "contact_info": None}])
+
+    @api.get("/api/version")
+    @api.get("/api/version/")
+    def versions() -> Response:
+        package = {"version": LABEL_VERSION, "short_version": LABEL_VERSION.rpartition(".")[0]}
+        return answer(
+            {
+                "release": LABEL_VERSION,
+                "label-studio-os-package": {**package, "latest_version_from_pypi": LABEL_VERSION},
+                "edition": "Community",
+                "mlpi": version(),
+            }
+        )
+
+    return api
