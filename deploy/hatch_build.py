@@ -48,12 +48,34 @@ class Library(NamedTuple):
 
 
 LIBRARIES = (
+    # These two ship no licence text; their package.json names it (BSD-3-Clause) and the author.
+    Library(
+        "annotorious",
+        "@annotorious/annotorious",
+        ("dist/annotorious.js", "dist/annotorious.css"),
+        ("package.json",),
+    ),
+    Library(
+        "text-annotator",
+        "@recogito/text-annotator",
+        ("dist/text-annotator.umd.js", "dist/text-annotator.css"),
+        ("package.json",),
+    ),
     Library("htmx", "htmx.org", ("dist/htmx.min.js",)),
     Library(
         "swagger-ui",
         "swagger-ui-dist",
         ("swagger-ui-bundle.js", "swagger-ui.css"),
         ("LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"),
+    ),
+    Library(
+        "wavesurfer",
+        "wavesurfer.js",
+        (
+            "dist/wavesurfer.min.js",
+            "dist/plugins/regions.min.js",
+            "dist/plugins/timeline.min.js",
+        ),
     ),
     Library("uplot", "uplot", ("dist/uPlot.iife.min.js", "dist/uPlot.min.css")),
 )
