@@ -55,18 +55,29 @@ def test_no_row_of_mlflow_is_stale() -> None:
     assert not stale, "MLflow has no such route any more"
 
 
-def own_routes(tmp_path: Path) -> set[tuple[str, str]]:
+def own_routes(tmp_path: Path, room: str = "own") -> set[tuple[str, str]]:
     house = House.build(Settings(home=tmp_path))
     house.open()
     door = create_app(house)
     assert isinstance(door, Door)
-    app = door._rooms["own"]
+    app = door._rooms[room]
     found = set()
     for route in iter_route_contexts(app.routes):  # type: ignore[attr-defined]
         for method in getattr(route, "methods", None) or {"GET"}:
             found.add((method, route.path))
     house.close()
     return found
+
+
+def test_every_route_of_label_studio_has_a_row_and_every_row_a_route(tmp_path: Path) -> None:
+    found = {
+        (method, path.replace(":int}", "}"))
+        for method, path in own_routes(tmp_path, "label-studio")
+        if method != "HEAD"
+    }
+    in_table = {(row.method, row.pattern) for row in TABLE.rows if row.room == "label-studio"}
+    assert len(found) > 30
+    assert found == in_table
 
 
 def test_every_route_of_ours_has_a_row_and_every_row_a_route(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from mlpi.boards.curves.grouping import BY_PATTERN, FOLDER, TOP, groups
 from mlpi.boards.curves.thinning import ALONG
 from mlpi.errors import Invalid
+from mlpi.web.smoothing import smoothing
 
-MOST_SMOOTHING = 0.99
 MOST_PINS = 50
 BANDS = {"range": "least to most", "std": "± deviation"}
 
@@ -49,7 +49,7 @@ class View:
             checked_group(group)
         return cls(
             along=along,
-            smooth=_smooth(one("smooth")),
+            smooth=smoothing(one("smooth")),
             is_log=one("log") == "1",
             is_clipped=one("clip") == "1",
             tags=one("tags")[:300],
@@ -81,20 +81,6 @@ def checked_group(way: str) -> str:
         raise _wrong(way, "way to group runs", (FOLDER, TOP, "~ and a regular expression"), "group")
     groups(way, ())
     return way
-
-
-def _smooth(text: str) -> float:
-    try:
-        number = float(text or 0)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= MOST_SMOOTHING:
-        raise Invalid(
-            f"{text[:40]!r} is not a smoothing.",
-            advice=f"Use a number from 0 to {MOST_SMOOTHING}.",
-            field="smooth",
-        )
-    return number
 
 
 def _wrong(given: str, what: str, known: Any, field: str) -> Invalid:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlpi.errors import Invalid
 from mlpi.tracking.runs.view import Field, run_ids
+from mlpi.web.smoothing import smoothing
 
 KINDS = {"line": "Lines", "bar": "Bars", "scatter": "Scatter", "parallel": "Parallel"}
 ALONG = {"step": "step", "time": "time", "relative": "time since its start"}
@@ -18,7 +19,6 @@ MAX_RUNS = 300
 MAX_CURVES = 50
 MAX_PLOTS = 24
 MAX_AXES = 12
-MOST_SMOOTHING = 0.99
 _FIELDS = ("metrics", "params")
 _RANGE = re.compile(r"(?:metrics|params)\..{1,300}(?::[01](?:\.\d{1,3})?){2}", re.DOTALL)
 
@@ -70,7 +70,7 @@ class Choice:
             is_kind_chosen=bool(one("kind")),
             keys=tuple(Field.of(f"metrics.{key}", field="key").key for key in keys)[:MAX_PLOTS],
             along=along,
-            smoothing=_smoothing(one("smooth")),
+            smoothing=smoothing(one("smooth")),
             is_log=one("log") == "1",
             is_clipped=one("clip") == "1",
             point=(_field(one("sx"), "sx"), _field(one("sy"), "sy"), _field(one("sc"), "sc")),
@@ -127,20 +127,6 @@ def fields_of(query: Mapping[str, Sequence[str]]) -> list[Field]:
 
 def _field(text: str, name: str) -> Field | None:
     return Field.of(text, _FIELDS, name) if text else None
-
-
-def _smoothing(text: str) -> float:
-    try:
-        number = float(text or 0)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= MOST_SMOOTHING:
-        raise Invalid(
-            f"{text[:40]!r} is not a smoothing.",
-            advice=f"Use a number from 0 to {MOST_SMOOTHING}.",
-            field="smooth",
-        )
-    return number
 
 
 def _require(value: str, known: Mapping[str, str], name: str) -> None:
