@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from mlpi.db import Database
 from tests.service import free_port
 
 _PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -26,6 +27,7 @@ class Postgres:
 
     port: int
     _numbers: Iterator[int] = field(default_factory=count)
+    _migrated: str = ""
 
     @classmethod
     @contextmanager
@@ -59,13 +61,39 @@ class Postgres:
 
     def new_database(self) -> str:
         """The SQLAlchemy URL of a fresh, empty database."""
+        name = f"test_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    @contextmanager
+    def migrated_database(self) -> Iterator[str]:
+        """The URL of a database with mlpi's tables, as its first start leaves it; then it is gone.
+
+        Migrations run once; the others are copies, which take a tenth of the time.
+        """
+        if not self._migrated:
+            first = f"test_{next(self._numbers)}"
+            self._run(f"CREATE DATABASE {first}")
+            db = Database(self._url(first))
+            db.migrate()
+            db.close()
+            self._migrated = first
+        name = f"test_{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {self._migrated}")
+        try:
+            yield self._url(name)
+        finally:
+            self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _url(self, name: str) -> str:
+        return f"postgresql+psycopg://mlpi@127.0.0.1:{self.port}/{name}"
+
+    def _run(self, statement: str) -> None:
         import psycopg
 
-        name = f"test_{next(self._numbers)}"
         where = f"host=127.0.0.1 port={self.port} user=mlpi dbname=postgres"
         with psycopg.connect(where, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"postgresql+psycopg://mlpi@127.0.0.1:{self.port}/{name}"
+            connection.execute(statement)
 
 
 def _unprivileged(folder: Path) -> list[str]:

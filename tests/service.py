@@ -59,7 +59,7 @@ def mlpi(
         capture_output=True,
         text=True,
         check=check,
-        timeout=100,
+        timeout=250,  # so much only where the machine is busy
     )
 
 

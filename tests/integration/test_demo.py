@@ -29,7 +29,7 @@ from mlpi.vectors import demo as vectors_demo
 from tests.postgres import Postgres
 from tests.service import Service, clean_environment, mlpi, running_service
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 EXPERIMENTS = {
     "breast-cancer-screening",
