@@ -136,7 +136,7 @@ case $command in
     test)
         prepare test
         cd "$root"
-        exec "$venv/bin/python" -m pytest -n auto "$@"
+        exec "$venv/bin/python" -m pytest -n auto --dist worksteal "$@"
         ;;
     lint)
         prepare test
