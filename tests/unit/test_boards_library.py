@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,8 @@ def test_a_run_that_goes_is_gone(root: Path, opened: Opened, kept: Path) -> None
     until(lambda: not one.runs("lab"))
     assert one.version("lab") > before
     opened()
-    assert Cache(kept).known() == []
+    with closing(Cache(kept)) as cached:
+        assert cached.known() == []
 
 
 def test_without_inotify_changes_are_still_noticed(
@@ -287,7 +289,8 @@ def test_renaming_moves_the_folder_and_keeps_what_was_read(
     until(lambda: len(run.reader.held.series["loss"]) == 10)
     assert [one.name for one in one.runs("lab")] == ["new/b"]
     opened()
-    assert Cache(kept).known() == [("lab", "new/b")]
+    with closing(Cache(kept)) as cached:
+        assert cached.known() == [("lab", "new/b")]
 
 
 def test_a_rename_onto_another_or_out_of_the_workspace_is_refused(
