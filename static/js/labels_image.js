@@ -11,6 +11,7 @@
   const { shapes } = own;
   const CLICK_PX = 4; // a pointer that moved less has clicked
   const CLOSE_PX = matchMedia("(pointer: coarse)").matches ? 22 : 10;
+  const REST_MS = 120; // after a zoom or a pan, shapes are drawn sharp again
   const SAME_PX = 2; // a double click's second point
   const HELP = "With a label chosen, N puts a shape in the middle. Arrows move it, Shift and arrows resize it, Ctrl makes steps of one pixel, comma and full stop turn it. Tab goes from shape to shape, Escape leaves it, Delete removes it. Plus, minus and 0 zoom. Square brackets choose a polygon's corner.";
 
@@ -21,6 +22,7 @@
     const painter = own.imagePainter(stage);
     const view = own.imageView(stage, paint);
     const now = { page: 0, regions: [], selected: null, corner: -1, edit: null, draft: null, isHand: false, isSpace: false };
+    let rest = 0;
     let known = []; // items of this page, largest first: small ones lie on top
 
     // --- what there is ---------------------------------------------------------------------------
@@ -55,6 +57,13 @@
     function paint() {
       if (!view.size) return;
       frame.show(view);
+      clearTimeout(rest);
+      if (painter.isAt(view) || stage.dataset.drawn !== "true" || !painter.glide(view)) settleView();
+      else rest = setTimeout(settleView, REST_MS);
+    }
+    function settleView() {
+      if (!view.size) return;
+      stage.dataset.drawn = "true";
       painter.place(view);
       painter.hold(context.isReadonly || now.edit?.hidesHandles ? null : selectedItem(), view, now.corner);
       painter.sketch(now.draft);
@@ -252,6 +261,7 @@
     function load() {
       known = [];
       view.size = null;
+      delete stage.dataset.drawn;
       painter.draw([], null);
       frame.load(urls[now.page], now.page, (size) => {
         view.show(size);
@@ -298,6 +308,7 @@
       zoom: (factor) => view.zoom(factor),
       destroy() {
         settle();
+        clearTimeout(rest);
         view.destroy();
         picture.removeAttribute("src");
         box.replaceChildren();

@@ -41,17 +41,21 @@
     const svg = make("svg", { class: "over", "aria-hidden": "true" });
     const world = make("g", {}, svg);
     const [shapes, draft] = [make("g", { class: "shapes" }, world), make("g", { class: "draft" }, world)];
+    const stem = make("polyline", { class: "stem" }, svg); // from a side to the turning handle
     const handles = make("g", { class: "handles" }, svg);
     const names = Object.assign(document.createElement("div"), { className: "names" });
     names.setAttribute("aria-hidden", "true");
-    stage.append(svg, names);
+    const layer = Object.assign(document.createElement("div"), { className: "layer" });
+    layer.append(svg, names);
+    stage.append(layer);
+    let at = null; // the view that the layer was drawn for
     const drawn = new Map(); // id → {group, parts, name, item, key}
 
     function add(item) {
       const group = make("g", { class: `shape ${item.kind}`, "data-id": item.id });
       const parts = item.kind === "point" ? [make("path", { class: "halo" }, group), make("path", { class: "line" }, group)]
         : [make(TAGS[item.kind], { class: "halo" }, group), make(TAGS[item.kind], { class: "line" }, group)];
-      const name = Object.assign(document.createElement("span"), { className: "name" });
+      const name = Object.assign(document.createElement("span"), { className: "name", hidden: true });
       names.append(name);
       return { group, parts, name, kind: item.kind, key: "" };
     }
@@ -88,8 +92,21 @@
         drawn.delete(id);
       }
     }
-    /** After the view moved: one transform for all shapes; names and handles keep their size. */
+    const isAt = (view) => at !== null && at.x === view.x && at.y === view.y && at.k === view.k;
+    /** While the view moves, the layer moves as a picture: nothing in it is laid out or drawn anew.
+     * False when it would have to move so far that what lies beside the stage is missed. */
+    function glide(view) {
+      const by = view.k / at.k;
+      const [dx, dy] = [view.x - at.x * by, view.y - at.y * by];
+      const isFar = by < 0.6 || by > 4 || (by === 1 && (Math.abs(dx) > view.width / 3 || Math.abs(dy) > view.height / 3));
+      if (isFar) return false;
+      layer.style.transform = `translate3d(${dx}px, ${dy}px, 0) scale(${by})`;
+      return true;
+    }
+    /** Drawn for where the view is: one transform for all shapes; names and handles keep their size. */
     function place(view) {
+      at = { x: view.x, y: view.y, k: view.k };
+      layer.style.transform = "";
       world.setAttribute("transform", `translate(${view.x} ${view.y}) scale(${view.k})`);
       for (const { name, around, isSelected, hasText } of drawn.values()) {
         const [x, y] = view.toScreen(around.x0, around.y0);
@@ -106,6 +123,9 @@
       const around = item ? own.shapes.bounds(item.kind, item.shape) : null;
       const [wide, high] = around ? [(around.x1 - around.x0) * view.k, (around.y1 - around.y0) * view.k] : [0, 0];
       const shown = found.filter(({ key }) => item.kind !== "box" || !((key === "n" || key === "s") && wide < LEAST_EDGE_PX) && !((key === "e" || key === "w") && high < LEAST_EDGE_PX));
+      const [foot, knob] = [found.find((one) => one.key === "n"), found.find((one) => one.key === "turn")];
+      stem.setAttribute("points", knob ? [foot, knob].map((one) => view.toScreen(one.x, one.y).join()).join(" ") : "");
+      stem.style.color = item?.colour ?? "";
       while (handles.children.length > shown.length) handles.lastChild.remove();
       shown.forEach((one, i) => {
         const group = handles.children[i] ?? make("g", {}, handles);
@@ -132,6 +152,6 @@
       for (const layer of ["halo", "line"]) make("polyline", { points: places.map((one) => one.join()).join(" "), class: layer }, draft);
       now.points.forEach(([x, y], i) => make("path", { d: `M${x} ${y}h0`, class: i || now.points.length < 3 ? "dot" : "dot first" }, draft));
     }
-    return { draw, place, hold, sketch, elementOf: (id) => drawn.get(id)?.group };
+    return { draw, place, glide, isAt, hold, sketch, elementOf: (id) => drawn.get(id)?.group };
   };
 })();

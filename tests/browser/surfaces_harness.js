@@ -1,7 +1,7 @@
 // A frame around one surface, as small as the editor's interface allows: state, labels, undo.
 "use strict";
 (() => {
-  const spec = JSON.parse(new URLSearchParams(location.search).get("spec"));
+  const spec = JSON.parse(decodeURIComponent(location.hash.slice(1)));
   const state = { regions: structuredClone(spec.regions ?? []), selected: null, chosen: null, next: 1, past: [], said: [], changes: 0 };
   let surface = null;
   const redraw = () => surface.draw(structuredClone(state.regions), state.selected);

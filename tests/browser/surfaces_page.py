@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from mlpi.paths import STATIC
 from tests.service import free_port, until
 
 HERE = Path(__file__).parent
+_VISITS = itertools.count(1)
 
 COLOURS = {"Car": "#d6336c", "Sky": "#1c7ed6", "Roof": "#f59f00"}
 
@@ -50,7 +52,8 @@ class Surfaces:
     def page(self, tag: str, value: Any, controls: list[dict[str, Any]], **more: Any) -> str:
         """The address of a page with one surface."""
         spec = {"tag": tag, "value": value, "controls": controls, **more}
-        return f"{self.url}/?{urlencode({'spec': json.dumps(spec)})}"
+        # In the fragment, which may be long; the number makes each visit a page of its own.
+        return f"{self.url}/?{next(_VISITS)}#{quote(json.dumps(spec))}"
 
 
 def _with_policy(app: ASGIApp) -> ASGIApp:
