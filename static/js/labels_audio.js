@@ -294,11 +294,8 @@
         if (region) seek(region.value.start);
         stage.focus({ preventScroll: true });
       },
-      tools: [
-        { key: "play", label: "Play or pause", hotkey: "space", run: toggle },
-        { key: "mark", label: "Start or end a region here", hotkey: "n", run: mark },
-        { key: "loop", label: "Loop the region", hotkey: "r", run: () => setLoop(!now.isLoop) },
-      ],
+      // What the toolbar above the line has no button for; its key works wherever the focus is.
+      tools: [{ key: "mark", label: "Start or end a region here", hotkey: "n", run: () => { stage.focus(); mark(); } }],
       zoom: (factor) => zoomBy(factor > 1 ? 10 : -10),
       destroy() {
         abort?.abort();

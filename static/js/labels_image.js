@@ -241,7 +241,9 @@
     for (const kind of ["pointerup", "pointercancel"]) stage.addEventListener(kind, up);
     stage.addEventListener("dblclick", (event) => {
       if (!view.size || close() || context.isReadonly) return;
-      const corner = Number(event.target.closest("[data-handle^=p]")?.dataset.handle.slice(1));
+      // The event's own target is the stage, which has caught the pointer.
+      const under = document.elementFromPoint(event.clientX, event.clientY);
+      const corner = Number(under?.closest("[data-handle^=p]")?.dataset.handle.slice(1));
       const change = Number.isInteger(corner) && selectedItem()?.shape.points.length > 3 ? edit("pointer") : null;
       if (!change) return;
       change.shape = { points: change.shape.points.filter((_, i) => i !== corner) };
@@ -298,13 +300,8 @@
         if (item) view.reveal(shapes.bounds(item.kind, item.shape));
         stage.focus({ preventScroll: true });
       },
-      tools: [
-        { key: "nearer", label: "Zoom in", hotkey: "+", run: view.nearer },
-        { key: "farther", label: "Zoom out", hotkey: "-", run: view.farther },
-        { key: "fit", label: "Fit the image", hotkey: "0", run: view.fit },
-        { key: "actual", label: "One pixel to one", run: view.actual },
-        { key: "put", label: "Put a shape in the middle", hotkey: "n", run: put },
-      ],
+      // What the toolbar above the image has no button for; its key works wherever the focus is.
+      tools: [{ key: "put", label: "Put a shape in the middle", hotkey: "n", run: () => { stage.focus(); put(); } }],
       zoom: (factor) => view.zoom(factor),
       destroy() {
         settle();

@@ -30,12 +30,23 @@ FOLLOW = """async ({ frames, what }) => {
   const stage = document.querySelector(".stage");
   const { left, top, width, height } = stage.getBoundingClientRect();
   const [x, y] = [left + width / 2, top + height / 2];
-  const pointer = (type, dx, dy, buttons) => stage.dispatchEvent(new PointerEvent(type, { pointerId: 1, isPrimary: true, bubbles: true, clientX: x + dx, clientY: y + dy, button: type === "pointermove" ? -1 : 0, buttons }));
+  const pointer = (type, dx, dy, buttons) => {
+    const button = type === "pointermove" ? -1 : 0;
+    const at = { clientX: x + dx, clientY: y + dy };
+    const init = { pointerId: 1, isPrimary: true, bubbles: true, button, buttons, ...at };
+    stage.dispatchEvent(new PointerEvent(type, init));
+  };
+  const wheel = (deltaY) => {
+    const init = { ctrlKey: true, deltaY, clientX: x, clientY: y, bubbles: true, cancelable: true };
+    stage.dispatchEvent(new WheelEvent("wheel", init));
+  };
+  const held = (i, dx, dy) =>
+    i ? pointer("pointermove", dx, dy, 1) : pointer("pointerdown", 0, 0, 1);
   stage.setPointerCapture = () => {};
   const acts = {
-    zoom: (i) => stage.dispatchEvent(new WheelEvent("wheel", { ctrlKey: true, deltaY: i % 60 < 30 ? -20 : 20, clientX: x, clientY: y, bubbles: true, cancelable: true })),
-    pan: (i) => (i ? pointer("pointermove", 60 * Math.sin(i / 5), 40 * Math.cos(i / 5), 1) : pointer("pointerdown", 0, 0, 1)),
-    draw: (i) => (i ? pointer("pointermove", 3 * i, 2 * i, 1) : pointer("pointerdown", 0, 0, 1)),
+    zoom: (i) => wheel(i % 60 < 30 ? -20 : 20),
+    pan: (i) => held(i, 60 * Math.sin(i / 5), 40 * Math.cos(i / 5)),
+    draw: (i) => held(i, 3 * i, 2 * i),
     redraw: () => harness.redraw(),
   };
   if (what === "draw") harness.choose("box", "Car");
@@ -69,9 +80,7 @@ def regions(count: int) -> list[dict[str, Any]]:
             value |= {"x": x, "y": y, "width": 8, "height": 6, "rotation": 15 if number % 8 else 0}
         elif kind == "polygonlabels":
             turns = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-            value["points"] = [
-                [x + 4 * float(np.cos(t)), y + 4 * float(np.sin(t))] for t in turns
-            ]
+            value["points"] = [[x + 4 * float(np.cos(t)), y + 4 * float(np.sin(t))] for t in turns]
         elif kind == "ellipselabels":
             value |= {"x": x, "y": y, "radiusX": 4, "radiusY": 3, "rotation": 30}
         else:

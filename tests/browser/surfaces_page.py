@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import uvicorn
+from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
@@ -21,7 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlpi.auth.headers import OWN_CSP
 from mlpi.paths import STATIC
-from tests.service import free_port, until
+from tests.browser.conftest import Watched
+from tests.service import Service, free_port, until
 
 HERE = Path(__file__).parent
 _VISITS = itertools.count(1)
@@ -88,3 +90,38 @@ def serve_surfaces(media: Path) -> Iterator[Surfaces]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+Open = Callable[..., Page]
+
+
+@contextmanager
+def pages_of(browser: Browser, surfaces: Surfaces) -> Iterator[Open]:
+    """Opens surfaces, each on a page of its own; fails when one of them did something wrong."""
+    opened: list[Watched] = []
+
+    def open_one(
+        tag: str,
+        usual: list[dict[str, Any]],
+        value: Any,
+        controls: list[dict[str, Any]] | None = None,
+        options: dict[str, Any] | None = None,
+        is_whole: bool = True,
+        **spec: Any,
+    ) -> Page:
+        """options: the browser context's; is_whole: wait until what is shown has come."""
+        size = {"viewport": {"width": 1280, "height": 800}}
+        context = browser.new_context(**{**size, **(options or {})})
+        opened.append(Watched(context, cast(Service, surfaces)))
+        page = opened[-1].page()
+        page.goto(surfaces.page(tag, value, controls or usual, **spec))
+        if is_whole:
+            expect(page.locator(".stage")).to_have_attribute("data-ready", "true")
+        return page
+
+    try:
+        yield open_one
+    finally:
+        for one in opened:
+            one.context.close()
+    assert not [wrong for one in opened for wrong in one.wrong]
