@@ -21,6 +21,7 @@
     let plugin = null;
     let stopDrag = null;
     let abort = null;
+    let attempts = 0;
 
     // --- what there is ---------------------------------------------------------------------------
     const isMine = (region) => region.to_name === context.name && !region.hidden && Number.isFinite(region.value?.start) && Number.isFinite(region.value?.end);
@@ -252,7 +253,7 @@
       frame.notice.replaceChildren(element("p", { class: "loading" }, "The sound is on its way…"));
       let sound;
       try {
-        sound = await own.loadSound(audio, url, signal);
+        sound = await own.loadSound(audio, url, attempts++, signal);
       } catch (error) {
         if (signal.aborted) return;
         stage.classList.add("is-broken");

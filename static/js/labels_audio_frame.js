@@ -38,13 +38,15 @@
     audio.src = url;
   });
 
-  /** Brings a sound in: {duration, peaks}, peaks null when it is long and streams. Raises what is to be said. */
-  own.loadSound = async (audio, url, signal) => {
+  /** Brings a sound in: {duration, peaks}, peaks null when it is long and streams. attempt: how often it
+   * was tried before. Raises what is to be said. */
+  own.loadSound = async (audio, url, attempt, signal) => {
     if (!url) throw new Error("The task's data holds no address for it.");
-    let duration = await metadata(audio, url);
+    // Browsers keep what came of an address, even when it was no sound; a fragment makes it another.
+    let duration = await metadata(audio, attempt ? `${url}#again-${attempt}` : url);
     const isShort = !Number.isFinite(duration) || duration <= SHORT_S;
     if (!isShort) return { duration, peaks: null };
-    const answer = await fetch(url, { signal });
+    const answer = await fetch(url, { signal, cache: attempt ? "reload" : "default" });
     if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
     if (Number(answer.headers.get("Content-Length")) > SHORT_BYTES && Number.isFinite(duration)) {
       await answer.body?.cancel();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Page
 from sklearn.datasets import load_digits, load_sample_image
 
 from tests.browser.surfaces_page import control
+from tests.service import until
 
 BOX = control("RectangleLabels", "box", "Car", "Sky")
 POLYGON = control("PolygonLabels", "polygon", "Roof")
@@ -97,12 +99,20 @@ def share(page: Page) -> float:
     return cast(float, page.evaluate(SHARE))
 
 
-def wait_for_share(page: Page, test: str, wanted: float) -> None:
-    page.wait_for_function(f"wanted => ({SHARE})() {test}", arg=wanted)
+def wait_for_share(page: Page, test: Callable[[float], bool]) -> None:
+    """Until the image is shown as large as the test wants it."""
+    until(lambda: test(share(page)))
 
 
-def touch(page: Page, kind: str, *places: tuple[float, float]) -> None:
+Touch = Callable[..., None]
+
+
+def fingers(page: Page) -> Touch:
+    """touch(kind, *places): what fingers do; each keeps its number by its order."""
     session = page.context.new_cdp_session(page)
-    points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
-    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    session.detach()
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return touch
