@@ -150,7 +150,10 @@
       }
       const places = [...now.points, ...(now.to ? [[now.to.x, now.to.y]] : [])];
       for (const layer of ["halo", "line"]) make("polyline", { points: places.map((one) => one.join()).join(" "), class: layer }, draft);
-      now.points.forEach(([x, y], i) => make("path", { d: `M${x} ${y}h0`, class: i || now.points.length < 3 ? "dot" : "dot first" }, draft));
+      now.points.forEach(([x, y], i) => {
+        const isWay = !i && now.points.length > 2; // a click on the first point closes it
+        for (const layer of isWay ? ["ring", "dot first"] : ["dot"]) make("path", { d: `M${x} ${y}h0`, class: layer }, draft);
+      });
     }
     return { draw, place, glide, isAt, hold, sketch, elementOf: (id) => drawn.get(id)?.group };
   };

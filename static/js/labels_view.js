@@ -4,6 +4,7 @@
   const own = (window.mlpiLabels ??= {});
   const STEP = 1.25; // one key or click
   const MOST = 40; // screen pixels for one of the image
+  const LEAST_HIGH_PX = 260; // of the stage
   const MARGIN_PX = 40; // so much of the image never leaves the stage
 
   /** A view on an image in stage. changed() is called at most once a frame, after it was moved. */
@@ -11,7 +12,12 @@
     const view = { x: 0, y: 0, k: 1, isFit: true, size: null, width: 0, height: 0 };
     let frame = 0;
     const soon = () => { frame ||= requestAnimationFrame(() => { frame = 0; changed(); }); };
-    const measure = () => { [view.width, view.height] = [stage.clientWidth, stage.clientHeight]; };
+    const measure = () => {
+      // A wide image on a narrow screen leaves no empty room above and below.
+      const most = view.size ? `${Math.max(LEAST_HIGH_PX, Math.ceil((stage.clientWidth * view.size.height) / view.size.width))}px` : "";
+      if (stage.style.maxHeight !== most) stage.style.maxHeight = most;
+      [view.width, view.height] = [stage.clientWidth, stage.clientHeight];
+    };
     const fitted = () => Math.min(view.width / view.size.width, view.height / view.size.height) || 1;
     function settle() {
       const [w, h] = [view.size.width * view.k, view.size.height * view.k];
