@@ -30,6 +30,17 @@ API = rows(
     editor POST     /api/projects/{project_id}/tasks/
     owner  DELETE   /api/projects/{project_id}/tasks/
     editor POST     /api/projects/{project_id}/import
+    editor POST     /api/projects/{project_id}/import/predictions
+    editor POST     /api/projects/{project_id}/tasks/bulk/
+    editor POST     /api/projects/{project_id}/reimport
+
+    # files that were uploaded, and those on this server that tasks name
+    viewer GET      /api/projects/{project_id}/file-uploads
+    owner  DELETE   /api/projects/{project_id}/file-uploads
+    viewer GET      /api/import/file-upload/{file_id}
+    editor PUT,PATCH,DELETE /api/import/file-upload/{file_id}
+    viewer GET      /data/upload/{project_id}/{key}
+    viewer GET      /data/local-files/
 
     # tasks, annotations, drafts, predictions
     viewer GET      /api/tasks/
