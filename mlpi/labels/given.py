@@ -110,7 +110,7 @@ def check_data(config: LabelConfig, data: Mapping[str, Any]) -> str:
         value = _within(data, field)
         if value is _ABSENT:
             raise TaskInvalid(
-                f'"{field}" key is expected in task data',
+                f'"{field}" key is expected in task data.',
                 advice=f"Its keys are {', '.join(sorted(map(str, data))[:20]) or 'none'}.",
             )
         for one in shown:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from mlpi.clock import Clock
 from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
 from mlpi.labels.annotations import Annotations
 from mlpi.labels.bringing.files import Files
+from mlpi.labels.bringing.intake import Intake
 from mlpi.labels.bringing.local import LocalFiles
 from mlpi.labels.bringing.pictures import Pictures
 from mlpi.labels.bringing.service import Bringing
@@ -28,11 +30,12 @@ class Room:
     queue: Queue
     overview: Overview
     bringing: Bringing
+    intake: Intake
     pictures: Pictures
     local: LocalFiles
 
     @classmethod
-    def build(cls, house: House) -> Room:
+    def build(cls, house: House, jobs: JobsRoom) -> Room:
         home = house.settings.home
         tasks, pictures = Tasks(house.db, house.clock), Pictures(home)
         files = Files(house.db, home, house.clock)
@@ -49,6 +52,7 @@ class Room:
             queue=Queue(house.db, house.clock),
             overview=Overview(house.db),
             bringing=Bringing(house.db, files, tasks, house.clock),
+            intake=Intake(house.db, files, jobs.jobs, house.audit, house.clock),
             pictures=pictures,
             local=LocalFiles(house.settings.label_roots),
         )

@@ -74,6 +74,13 @@ PAGES = rows(
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
     owner  POST     /labels/{project_id}/remove
+    editor GET,POST /labels/{project_id}/import
+    editor POST     /labels/{project_id}/import/media
+    editor GET,POST /labels/{project_id}/imports/{file_id}
+    editor POST     /labels/{project_id}/imports/{file_id}/remove
+    viewer GET      /labels/{project_id}/picture
+    editor POST     /api/mlpi/uploads/labels
+    editor GET,PATCH,DELETE /api/mlpi/uploads/labels/{upload_id}
     """,
 )
 

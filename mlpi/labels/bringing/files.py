@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from sqlalchemy import delete, select, update
 
+from mlpi.auth.models import User
 from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
 from mlpi.db import Database
@@ -58,22 +59,17 @@ class Files:
         with self._db.read() as session:
             project_of(session, workspace, project_id)
         key, size_bytes = self._put(project_id, name, source)
-        kept = LabelFile(
-            project_id=project_id,
-            key=key,
-            name=name,
-            size_bytes=size_bytes,
-            created_by_id=principal.user_id,
-            created_at=self._clock(),
-        )
-        try:
-            with self._db.write() as session:
-                project_of(session, workspace, project_id)
-                session.add(kept)
-        except BaseException:
-            (self._folder / str(project_id) / key).unlink(missing_ok=True)
-            raise
-        return kept
+        return self._note(workspace, project_id, key, name, size_bytes, principal.user_id)
+
+    def take(self, workspace: str, project_id: int, name: str, path: Path, user: str) -> LabelFile:
+        """Move a file in that lies on the same disk; user: whose, by name. Raises as keep."""
+        name = plain_name(name)
+        with self._db.read() as session:
+            project_of(session, workspace, project_id)
+            user_id = session.scalar(select(User.id).where(User.name == user)) or 0
+        key, size_bytes = _key(name), path.stat().st_size
+        settle(path, self._folder / str(project_id) / key)
+        return self._note(workspace, project_id, key, name, size_bytes, user_id)
 
     def replace(self, workspace: str, file_id: int, name: str, source: BinaryIO) -> LabelFile:
         """Another content under the same number, at a new address. Raises as keep."""
@@ -88,6 +84,27 @@ class Files:
             (self._folder / str(before.project_id) / key).unlink(missing_ok=True)
             raise NotFound(f"There is no file {file_id} in this workspace.")
         self.path(before).unlink(missing_ok=True)
+        return kept
+
+    def _note(
+        self, workspace: str, project_id: int, key: str, name: str, size_bytes: int, user_id: int
+    ) -> LabelFile:
+        """The row of a file that is in its place; without one the file does not stay."""
+        kept = LabelFile(
+            project_id=project_id,
+            key=key,
+            name=name,
+            size_bytes=size_bytes,
+            created_by_id=user_id,
+            created_at=self._clock(),
+        )
+        try:
+            with self._db.write() as session:
+                project_of(session, workspace, project_id)
+                session.add(kept)
+        except BaseException:
+            (self._folder / str(project_id) / key).unlink(missing_ok=True)
+            raise
         return kept
 
     def _put(self, project_id: int, name: str, source: BinaryIO) -> tuple[str, int]:

@@ -55,7 +55,7 @@ def ending_of(name: str) -> str:
     ending = PurePath(name).suffix.lower()
     if ending not in LISTS and ending not in TEXTS and ending not in MEDIA:
         raise ExtensionRefused(
-            f"{ending} extension is not supported",
+            f"{ending} extension is not supported.",
             advice=f"These are: {', '.join(sorted([*LISTS, *TEXTS, *MEDIA]))}.",
         )
     return ending
