@@ -100,8 +100,9 @@ class _Window:
             except ValueError as error:  # a number of thousands of digits
                 raise self._broken(f"is no JSON: {error}") from None
             else:
-                # A number at the edge may go on beyond it.
-                if end < len(self._text) or self._is_whole or self._text[end - 1] in '}]"':
+                # A number near the edge may go on beyond it.
+                is_far = len(self._text) - end > CUT
+                if is_far or self._is_whole or self._text[end - 1] in '}]"':
                     self.at = end
                     self.count += 1
                     return found
