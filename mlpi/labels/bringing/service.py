@@ -230,17 +230,15 @@ class Bringing:
     def _checked_predictions(
         self, project_id: int, batch: Sequence[tuple[int, object]], checking: Checking
     ) -> list[tuple[int, given.GivenPrediction]]:
-        numbers = [one.get("task") for _, one in batch if isinstance(one, dict)]
-        wanted = [one for one in numbers if isinstance(one, int) and not isinstance(one, bool)]
+        wanted = [_task_number(one) for _, one in batch]
         with self._db.read() as session:
             asked = select(LabelTask).where(
-                LabelTask.project_id == project_id,
-                LabelTask.id.in_([one for one in wanted if 0 < one < 1 << 31]),
+                LabelTask.project_id == project_id, LabelTask.id.in_(filter(None, wanted))
             )
             there = {task.id: task for task in session.scalars(asked)}
         found = []
         for number, one in batch:
-            task = there.get(one.get("task")) if isinstance(one, dict) else None  # type: ignore[arg-type]
+            task = there.get(_task_number(one))
             if not isinstance(one, dict) or task is None:
                 asked_for = str(one.get("task") if isinstance(one, dict) else one)[:40]
                 checking.note(f"Prediction {number}: Invalid task ID {asked_for} - task not found")
@@ -276,6 +274,14 @@ class Bringing:
             if added:
                 session.execute(insert(LabelPrediction), added)
                 count_tasks(session, project, sorted({task_id for task_id, _ in part}))
+
+
+def _task_number(one: object) -> int:
+    """The task that a prediction is of; 0, which is none, when it names none."""
+    number = one.get("task") if isinstance(one, dict) else None
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 1 << 31:
+        return 0
+    return number
 
 
 def _batches(coming: Iterable[tuple[int, object]]) -> Iterator[list[tuple[int, object]]]:
