@@ -210,7 +210,7 @@ def _add_waiting(pages: APIRouter, room: Room) -> None:
             return page(request, project, file, 422, error)
         if isinstance(became, Carried):
             if became.is_kept_back:
-                return page(request, project, file, 422, None, became)
+                return page(request, project, file, carried=became)
             return back_to(request, f"/labels/{project_id}/import", done=str(became.tasks))
         return back_to(request, f"/labels/{project_id}/import")
 

@@ -102,7 +102,7 @@ async def _with_body(request: Request, work: Callable[[BinaryIO], Taken]) -> Tak
     size_bytes = int(length) if length.isdecimal() and len(length) < 19 else 0
     _check_size(size_bytes)
     if size_bytes > IN_MEMORY_BYTES:
-        await run_in_threadpool(require_space, Path(tempfile.gettempdir()), size_bytes)
+        await run_in_threadpool(require_space, Path(tempfile.gettempdir()), 2 * size_bytes)
     with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
         waiting, size_bytes = bytearray(), 0
         async for chunk in request.stream():
@@ -124,7 +124,7 @@ async def _with_files(
     length = request.headers.get("content-length", "")
     if length.isdecimal() and len(length) < 19:
         _check_size(int(length))
-        await run_in_threadpool(require_space, Path(tempfile.gettempdir()), 2 * int(length))
+        await run_in_threadpool(require_space, Path(tempfile.gettempdir()), 3 * int(length))
     try:
         async with request.form(max_files=MOST_FILES) as form:
             sent = [
