@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         "",
         description="Folders of this server, with ':' between, whose files may be datasets.",
     )
+    label_folders: str = Field(
+        "",
+        description="Folders of this server, with ':' between, whose files labeling may show.",
+    )
     data_memory_mb: int = Field(
         256,
         ge=128,
@@ -148,9 +152,9 @@ class Settings(BaseSettings):
             raise ValueError("must start with sqlite:/// or postgresql")
         return value
 
-    @field_validator("data_roots")
+    @field_validator("data_roots", "label_folders")
     @classmethod
-    def _data_roots_are_absolute(cls, value: str) -> str:
+    def _folders_are_absolute(cls, value: str) -> str:
         for folder in filter(None, value.split(":")):
             if not Path(folder).is_absolute() or folder == "/":
                 raise ValueError(f"{folder!r} is not an absolute path of a folder")
@@ -174,6 +178,11 @@ class Settings(BaseSettings):
     def data_folders(self) -> list[Path]:
         """Folders whose files may be datasets."""
         return [Path(folder) for folder in self.data_roots.split(":") if folder]
+
+    @property
+    def label_roots(self) -> list[Path]:
+        """Folders whose files tasks may name."""
+        return [Path(folder) for folder in self.label_folders.split(":") if folder]
 
     @property
     def own_url(self) -> str:

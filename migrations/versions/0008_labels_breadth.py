@@ -24,6 +24,7 @@ def _times(*names: str) -> list[sa.Column]:
 
 def upgrade() -> None:
     op.add_column("label_tasks", sa.Column("agreement", sa.Float, nullable=True))
+    op.add_column("label_tasks", sa.Column("file_id", sa.Integer, nullable=True))
     op.add_column(
         "label_annotations",
         sa.Column("review", sa.String(16), nullable=False, server_default=""),

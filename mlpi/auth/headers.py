@@ -44,6 +44,9 @@ DOCUMENT_CSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-an
 # A PDF for the browser's own viewer, which no sandbox lets work: its type is fixed, and never HTML.
 PDF_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
+# Pictures and sounds that people upload for labeling: shown by pages, and nothing in them runs.
+MEDIA_CSP = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+
 _ARTIFACT_WORDS = ("artifact",)
 _DOCUMENTS = frozenset({"/checks/runs/{run_id}/docs"})
 _PDFS = frozenset({"/tracking/runs/{run_id}/pdf"})
@@ -69,6 +72,9 @@ def security_headers(send: Send, row: Row | None) -> Callable[[Message], Awaitab
     ]
     if row is not None and serves_artifacts(row):
         extra.append((b"content-security-policy", ARTIFACT_CSP.encode()))
+    elif row is not None and row.pattern.startswith("/data/"):
+        extra.append((b"content-security-policy", MEDIA_CSP.encode()))
+        extra.append((b"x-frame-options", b"SAMEORIGIN"))
     elif row is not None and row.pattern in _PDFS:
         extra.append((b"content-security-policy", PDF_CSP.encode()))
         extra.append((b"x-frame-options", b"SAMEORIGIN"))

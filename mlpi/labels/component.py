@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
+import anyio.to_thread
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
@@ -14,6 +16,9 @@ from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
 from mlpi.labels.api.app import label_studio
 from mlpi.labels.room import Room
+from mlpi.uploads import Uploads
+
+SWEEP_S = 3600.0
 
 
 class Labels:
@@ -23,19 +28,30 @@ class Labels:
     links: Sequence[Link] = (Link("Labels", "/labels", "labels"),)
 
     def __init__(self, house: House, jobs: JobsRoom) -> None:
-        self.room = Room.build(house)
+        self.room = Room.build(house, jobs)
+        jobs.kinds.add(self.room.intake.kind)
         self._api = label_studio(self.room, house.workspaces)
-        self.routers: Sequence[APIRouter] = (routes.router(self.room),)
+        uploads = Uploads(house.settings.home / "uploads")
+        self.routers: Sequence[APIRouter] = (routes.router(self.room, uploads),)
+        self._sweeping: asyncio.Task[None] | None = None
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
         return {"label-studio": self._api}
 
     async def start(self) -> None:
-        return
+        self._sweeping = asyncio.create_task(self._sweep())
 
     async def stop(self) -> None:
-        return
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+    async def _sweep(self) -> None:
+        """Remove files that nothing names any more, every hour."""
+        while True:
+            await anyio.to_thread.run_sync(self.room.bringing.files.sweep)
+            await anyio.to_thread.run_sync(self.room.pictures.sweep)
+            await asyncio.sleep(SWEEP_S)
 
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:

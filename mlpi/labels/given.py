@@ -66,15 +66,16 @@ class GivenPrediction:
 
 @dataclass(frozen=True, slots=True)
 class GivenTask:
-    """data, meta: JSON."""
+    """data, meta: JSON. file_id: of the uploaded file that it came in."""
 
     data: str
     meta: str
     annotations: Sequence[GivenAnnotation]
     predictions: Sequence[GivenPrediction]
+    file_id: int | None = None
 
 
-def task(config: LabelConfig, one: object) -> GivenTask:
+def task(config: LabelConfig, one: object, *, file_id: int | None = None) -> GivenTask:
     """Raises TaskInvalid, ResultInvalid."""
     if not isinstance(one, dict):
         raise TaskInvalid('A task must be an object with "data", or its data itself.')
@@ -82,22 +83,24 @@ def task(config: LabelConfig, one: object) -> GivenTask:
     data = parts["data"]
     if not isinstance(data, dict):
         raise TaskInvalid("A task's data must be an object.")
-    check_data(config, data)
+    text = check_data(config, data)
     annotations, predictions = (_list(parts, name) for name in ("annotations", "predictions"))
     meta = parts.get("meta") or {}
     if not isinstance(meta, dict):
         raise TaskInvalid("A task's meta must be an object.")
     return GivenTask(
-        as_json(data),
-        as_json(meta),
+        text,
+        as_json(meta) if meta else "{}",
         [annotation(config, _object(each), data, is_import=True) for each in annotations],
         [prediction(config, _object(each), data) for each in predictions],
+        file_id,
     )
 
 
-def check_data(config: LabelConfig, data: Mapping[str, Any]) -> None:
-    """See that there is what the configuration shows. Raises TaskInvalid."""
-    size = len(as_json(data))
+def check_data(config: LabelConfig, data: Mapping[str, Any]) -> str:
+    """See that there is what the configuration shows; the data as JSON. Raises TaskInvalid."""
+    text = as_json(data)
+    size = len(text) if text.isascii() else len(text.encode())
     if size > MOST_DATA_BYTES:
         raise TaskInvalid(
             f"A task's data may have {MOST_DATA_BYTES:,} bytes, not {size:,}.",
@@ -107,11 +110,12 @@ def check_data(config: LabelConfig, data: Mapping[str, Any]) -> None:
         value = _within(data, field)
         if value is _ABSENT:
             raise TaskInvalid(
-                f'"{field}" key is expected in task data',
+                f'"{field}" key is expected in task data.',
                 advice=f"Its keys are {', '.join(sorted(map(str, data))[:20]) or 'none'}.",
             )
         for one in shown:
             _check_type(one, field, value)
+    return text
 
 
 def annotation(
@@ -170,11 +174,15 @@ def prediction(
 def as_json(value: object) -> str:
     """Compact, and refused when it holds what JSON does not have. Raises TaskInvalid."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (ValueError, RecursionError) as error:
+        text = _encode(value)
+        if not text.isascii():
+            text.encode()  # half of a surrogate pair is no text
+    except (TypeError, ValueError, RecursionError) as error:
         raise TaskInvalid(f"This is no JSON: {error}.") from None
+    return text
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _ABSENT = object()
 
 

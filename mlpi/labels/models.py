@@ -68,6 +68,7 @@ class LabelTask(Base):
     prediction_score: Mapped[float | None]
     agreement: Mapped[float | None]  # of its annotations, 0 to 1; None: fewer than two
     lot: Mapped[int]
+    file_id: Mapped[int | None]  # of the uploaded file that it came in
 
 
 class LabelAnnotation(Base):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +50,16 @@ class Page:
 class Projects:
     """The projects of all workspaces; each call names the one that it is for."""
 
-    def __init__(self, db: Database, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self,
+        db: Database,
+        audit: Audit,
+        clock: Clock,
+        drop_files: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """drop_files: removes what lies on the disk of a project that is gone."""
         self._db, self._audit, self._clock = db, audit, clock
+        self._drop_files = drop_files
 
     def page(
         self,
@@ -132,6 +140,7 @@ class Projects:
             project = project_of(session, workspace, project_id)
             self._record(session, Actor(principal.name, address), "label_project_removed", project)
             session.execute(delete(LabelProject).where(LabelProject.id == project.id))
+        self._drop_files(project_id)
 
     def changes(self, workspace: str, project_id: int, config: str) -> Changes:
         """What another configuration would take from what was labeled. Raises as `change`."""

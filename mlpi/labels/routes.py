@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from mlpi.labels import project_routes
+from mlpi.labels import import_routes, project_routes
 from mlpi.labels.room import Room
+from mlpi.uploads import Uploads
 
 
-def router(room: Room) -> APIRouter:
+def router(room: Room, uploads: Uploads) -> APIRouter:
     """The room's pages over its services."""
     pages = APIRouter(include_in_schema=False)
     pages.include_router(project_routes.router(room))
+    pages.include_router(import_routes.router(room, uploads))
     return pages

@@ -104,12 +104,16 @@ class Tasks:
         principal: Principal,
         *,
         keeps_ids: bool = False,
+        names: Mapping[int, str] | None = None,
     ) -> Added:
-        """Bring in what `checked` returned. Raises NotFound."""
+        """Bring in what `checked` returned. names: of the users whose annotations may be among
+        them, by id; all others are the principal's. Raises NotFound."""
         added = Added()
         for at in range(0, len(coming), BATCH):
             batch = coming[at : at + BATCH]
-            self._add_batch(workspace, project_id, batch, principal, added, keeps_ids=keeps_ids)
+            self._add_batch(
+                workspace, project_id, batch, principal, added, keeps_ids=keeps_ids, names=names
+            )
         return added
 
     def _add_batch(
@@ -121,6 +125,7 @@ class Tasks:
         added: Added,
         *,
         keeps_ids: bool,
+        names: Mapping[int, str] | None = None,
     ) -> None:
         now = self._clock()
         with self._db.write() as session:
@@ -136,7 +141,7 @@ class Tasks:
                 )
             )
             annotations = [
-                _annotation_row(project, task_id, each, now, principal)
+                _annotation_row(project, task_id, each, now, principal, names or {})
                 for task_id, one in zip(ids, batch, strict=True)
                 for each in one.annotations
             ]
@@ -323,6 +328,7 @@ def _task_row(
         "prediction_count": len(one.predictions),
         "prediction_score": sum(scores) / len(scores) if scores else None,
         "lot": random.randrange(LOTS),  # noqa: S311 - an order, no secret
+        "file_id": one.file_id,
     }
 
 
@@ -332,15 +338,17 @@ def _annotation_row(
     one: given.GivenAnnotation,
     now: datetime,
     principal: Principal,
+    names: Mapping[int, str],
 ) -> dict[str, Any]:
+    by = one.completed_by if one.completed_by in names else None
     return {
         "task_id": task_id,
         "project_id": project.id,
         "key": one.key,
         "result": one.result,
         "result_count": one.result_count,
-        "completed_by_id": principal.user_id,
-        "completed_by_name": principal.name,
+        "completed_by_id": principal.user_id if by is None else by,
+        "completed_by_name": principal.name if by is None else names[by],
         "updated_by_id": principal.user_id,
         "was_cancelled": one.was_cancelled,
         "skip_reason": one.skip_reason,

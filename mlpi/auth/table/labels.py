@@ -30,6 +30,17 @@ API = rows(
     editor POST     /api/projects/{project_id}/tasks/
     owner  DELETE   /api/projects/{project_id}/tasks/
     editor POST     /api/projects/{project_id}/import
+    editor POST     /api/projects/{project_id}/import/predictions
+    editor POST     /api/projects/{project_id}/tasks/bulk/
+    editor POST     /api/projects/{project_id}/reimport
+
+    # files that were uploaded, and those on this server that tasks name
+    viewer GET      /api/projects/{project_id}/file-uploads
+    owner  DELETE   /api/projects/{project_id}/file-uploads
+    viewer GET      /api/import/file-upload/{file_id}
+    editor PUT,PATCH,DELETE /api/import/file-upload/{file_id}
+    viewer GET      /data/upload/{project_id}/{key}
+    viewer GET      /data/local-files/
 
     # tasks, annotations, drafts, predictions
     viewer GET      /api/tasks/
@@ -63,6 +74,13 @@ PAGES = rows(
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
     owner  POST     /labels/{project_id}/remove
+    editor GET,POST /labels/{project_id}/import
+    editor POST     /labels/{project_id}/import/media
+    editor GET,POST /labels/{project_id}/imports/{file_id}
+    editor POST     /labels/{project_id}/imports/{file_id}/remove
+    viewer GET      /labels/{project_id}/picture
+    editor POST     /api/mlpi/uploads/labels
+    editor GET,PATCH,DELETE /api/mlpi/uploads/labels/{upload_id}
     """,
 )
 

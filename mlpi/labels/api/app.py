@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mlpi.auth.workspaces import Workspaces
-from mlpi.labels.api import about, handing, imports, people, projects, tasks
+from mlpi.labels.api import about, handing, imports, media, people, projects, tasks
 from mlpi.labels.api import annotations as said
 from mlpi.labels.room import Room
 from mlpi.web import errors
@@ -20,6 +20,7 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
         projects.router(room),
         about.router(room),
         imports.router(room),
+        media.router(room),
         tasks.router(room),
         handing.router(room),
         said.router(room),

@@ -229,7 +229,7 @@ def task(one: LabelTask) -> dict[str, Any]:
         "last_comment_updated_at": None,
         "project": one.project_id,
         "updated_by": one.updated_by_id,
-        "file_upload": None,
+        "file_upload": one.file_id,
         "comment_authors": [],
     }
 
@@ -256,7 +256,6 @@ def whole_task(
         "predictions_results": _pretty(json.loads(each.result) for each in one.predictions),
         "predictions_score": one.task.prediction_score,
         "agreement": _percent(one.task.agreement),
-        "file_upload": None,
         "storage_filename": None,
         "annotations_ids": ", ".join(str(each.id) for each in one.annotations),
         "predictions_model_versions": ", ".join(
