@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mlpi.clock import Clock
 from mlpi.house import House
 from mlpi.labels.annotations import Annotations
+from mlpi.labels.exporting.service import Exports
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
@@ -23,6 +24,7 @@ class Room:
     annotations: Annotations
     queue: Queue
     overview: Overview
+    exports: Exports
 
     @classmethod
     def build(cls, house: House) -> Room:
@@ -33,4 +35,5 @@ class Room:
             annotations=Annotations(house.db, house.clock),
             queue=Queue(house.db, house.clock),
             overview=Overview(house.db),
+            exports=Exports(house.db, house.clock, house.settings.home),
         )

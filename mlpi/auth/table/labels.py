@@ -51,6 +51,11 @@ API = rows(
     editor POST     /api/predictions/
     viewer GET      /api/predictions/{prediction_id}/
     editor PUT,PATCH,DELETE /api/predictions/{prediction_id}/
+
+    # exports
+    viewer GET      /api/projects/{project_id}/export
+    viewer GET      /api/projects/{project_id}/export/formats
+    viewer GET      /api/projects/{project_id}/export/files
     """,
 )
 
