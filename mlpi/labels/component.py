@@ -23,7 +23,9 @@ class Labels:
     links: Sequence[Link] = (Link("Labels", "/labels", "labels"),)
 
     def __init__(self, house: House, jobs: JobsRoom) -> None:
-        self.room = Room.build(house)
+        self.room = Room.build(house, jobs.jobs)
+        for kind in self.room.snapshots.kinds:
+            jobs.kinds.add(kind)
         self._api = label_studio(self.room, house.workspaces)
         self.routers: Sequence[APIRouter] = (routes.router(self.room),)
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from mlpi.clock import Clock
 from mlpi.house import House
+from mlpi.jobs.service import Jobs
 from mlpi.labels.annotations import Annotations
 from mlpi.labels.exporting.service import Exports
+from mlpi.labels.exporting.snapshots import Snapshots
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
@@ -25,9 +27,10 @@ class Room:
     queue: Queue
     overview: Overview
     exports: Exports
+    snapshots: Snapshots
 
     @classmethod
-    def build(cls, house: House) -> Room:
+    def build(cls, house: House, jobs: Jobs) -> Room:
         return cls(
             clock=house.clock,
             projects=Projects(house.db, house.audit, house.clock),
@@ -36,4 +39,5 @@ class Room:
             queue=Queue(house.db, house.clock),
             overview=Overview(house.db),
             exports=Exports(house.db, house.clock, house.settings.home),
+            snapshots=Snapshots(house.db, house.audit, house.clock, jobs, house.settings.home),
         )

@@ -56,6 +56,12 @@ API = rows(
     viewer GET      /api/projects/{project_id}/export
     viewer GET      /api/projects/{project_id}/export/formats
     viewer GET      /api/projects/{project_id}/export/files
+    viewer GET      /api/projects/{project_id}/exports/
+    editor POST     /api/projects/{project_id}/exports/
+    viewer GET      /api/projects/{project_id}/exports/{export_id}
+    owner  DELETE   /api/projects/{project_id}/exports/{export_id}
+    viewer GET      /api/projects/{project_id}/exports/{export_id}/download
+    editor POST     /api/projects/{project_id}/exports/{export_id}/convert
     """,
 )
 

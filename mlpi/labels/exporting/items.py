@@ -48,7 +48,7 @@ def items(config: LabelConfig, tasks: Iterable[Task]) -> Iterator[Item]:
             yield Item(task["id"], task["data"], {}, {})
             continue
         kept = [one for one in said if not one["was_cancelled"]]
-        kept.sort(key=lambda one: one["created_at"], reverse=True)
+        kept.sort(key=lambda one: (one["created_at"], one["id"]), reverse=True)
         for one in kept:
             yield Item(
                 task["id"],

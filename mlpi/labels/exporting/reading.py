@@ -32,7 +32,7 @@ _ANNOTATION = tuple(
 _DRAFT = tuple(
     getattr(LabelDraft, name)
     for name in (
-        *("id", "task_id", "user_name", "annotation_id", "result", "lead_time_s"),
+        *("id", "task_id", "user_id", "user_name", "annotation_id", "result", "lead_time_s"),
         *("created_at", "updated_at"),
     )
 )

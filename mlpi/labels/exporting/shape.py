@@ -78,6 +78,7 @@ def draft(one: Row[Any], mail: str, read: Read) -> dict[str, Any]:
     return {
         "id": one.id,
         "user": mail,
+        "created_username": f"{one.user_name} {mail}, {one.user_id}",
         "result": read(one.result),
         "lead_time": one.lead_time_s,
         "was_postponed": False,
@@ -100,13 +101,13 @@ def task(
     return {
         "id": one.id,
         "annotations": annotations,
-        "file_upload": None,
         "drafts": drafts,
         "predictions": predictions,
         "data": read(one.data),
         "meta": read(one.meta),
         "created_at": moment(one.created_at),
         "updated_at": moment(one.updated_at),
+        "allow_skip": True,
         "inner_id": one.inner_id,
         "total_annotations": one.annotation_count,
         "cancelled_annotations": one.skipped_count,
