@@ -132,9 +132,11 @@ def router(room: Room) -> APIRouter:
             principal_of(request),
             address_of(request),
         )
+        state = made["status"]
         with anyio.move_on_after(PATIENCE_S):
-            while await run_in_threadpool(look, made["id"]) not in (COMPLETED, FAILED):
+            while state not in (COMPLETED, FAILED):
                 await anyio.sleep(LOOK_EVERY_S)
+                state = await run_in_threadpool(look, made["id"])
         return answer({"export_type": name, "converted_format": made["id"]})
 
     return api

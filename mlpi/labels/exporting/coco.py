@@ -22,7 +22,7 @@ from mlpi.labels.exporting.images import (
     upright,
 )
 from mlpi.labels.exporting.items import Item, Value
-from mlpi.labels.exporting.spool import Spools, blocks
+from mlpi.labels.exporting.spool import blocks
 from mlpi.labels.exporting.texts import field_of
 
 _KEYS = ("rectanglelabels", "polygonlabels", "keypointlabels", "labels")
@@ -43,11 +43,12 @@ class _List:
 class Coco:
     """Collects images and annotations in files; `parts` is the whole."""
 
-    def __init__(self, config: LabelConfig, spools: Spools) -> None:
+    def __init__(self, config: LabelConfig, images: IO[bytes], annotations: IO[bytes]) -> None:
+        """images, annotations: files to collect them in."""
         self._field = field_of(config)
         self._classes: Classes = classes.with_key_points(classes.classes(config), config)
         self._points = classes.ordered_key_points(config) or classes.key_points(config)
-        self._images, self._annotations = _List(spools()), _List(spools())
+        self._images, self._annotations = _List(images), _List(annotations)
 
     def take(self, items: Iterable[Item]) -> None:
         for one in items:

@@ -54,7 +54,7 @@ def written(one: Format, how: Writing, batches: Iterable[list[Task]]) -> Iterato
 def whole_json(batches: Iterable[list[Task]]) -> Iterator[bytes]:
     """A JSON list with a task a line, so that it can be read again line by line."""
     begin = b"[\n"
-    for batch in batches:
+    for batch in filter(None, batches):
         yield begin + b",\n".join(map(orjson.dumps, batch))
         begin = b",\n"
     yield b"[]" if begin == b"[\n" else b"\n]"
@@ -100,9 +100,12 @@ def _cell(value: Any, kind: str) -> Any:
 
 
 def _coco(how: Writing, found: Iterator[Item]) -> Iterator[bytes]:
-    writer = Coco(how.config, how.spools)
-    writer.take(found)
-    yield from _packed(how, lambda archive: add_file(archive, "result.json", writer.parts(how.now)))
+    with how.spools() as images, how.spools() as annotations:
+        writer = Coco(how.config, images, annotations)
+        writer.take(found)
+        yield from _packed(
+            how, lambda archive: add_file(archive, "result.json", writer.parts(how.now))
+        )
 
 
 def _yolo(*, is_turned: bool) -> Callable[[Writing, Iterator[Item]], Iterator[bytes]]:
