@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio.to_thread
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
-from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.component import Card, DatasetShelf, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
@@ -22,9 +23,9 @@ class Labels:
     name = "labels"
     links: Sequence[Link] = (Link("Labels", "/labels", "labels"),)
 
-    def __init__(self, house: House, jobs: JobsRoom) -> None:
-        self.room = Room.build(house, jobs.jobs)
-        for kind in self.room.snapshots.kinds:
+    def __init__(self, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> None:
+        self.room = Room.build(house, jobs, shelf)
+        for kind in (*self.room.snapshots.kinds, self.room.delivery.kind):
             jobs.kinds.add(kind)
         self._api = label_studio(self.room, house.workspaces)
         self.routers: Sequence[APIRouter] = (routes.router(self.room),)
@@ -34,10 +35,11 @@ class Labels:
         return {"label-studio": self._api}
 
     async def start(self) -> None:
-        return
+        await anyio.to_thread.run_sync(self.room.snapshots.sweep)
+        self.room.delivery.start()
 
     async def stop(self) -> None:
-        return
+        await anyio.to_thread.run_sync(self.room.delivery.stop)
 
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:

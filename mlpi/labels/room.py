@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlpi.clock import Clock
+from mlpi.component import DatasetShelf
 from mlpi.house import House
-from mlpi.jobs.service import Jobs
+from mlpi.jobs.component import JobsRoom
+from mlpi.jobs.schedules import Schedules
 from mlpi.labels.annotations import Annotations
+from mlpi.labels.exporting.delivery import Delivery
 from mlpi.labels.exporting.service import Exports
 from mlpi.labels.exporting.snapshots import Snapshots
 from mlpi.labels.overview import Overview
@@ -28,9 +31,13 @@ class Room:
     overview: Overview
     exports: Exports
     snapshots: Snapshots
+    delivery: Delivery
+    schedules: Schedules
 
     @classmethod
-    def build(cls, house: House, jobs: Jobs) -> Room:
+    def build(cls, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> Room:
+        home = house.settings.home
+        snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home)
         return cls(
             clock=house.clock,
             projects=Projects(house.db, house.audit, house.clock),
@@ -38,6 +45,8 @@ class Room:
             annotations=Annotations(house.db, house.clock),
             queue=Queue(house.db, house.clock),
             overview=Overview(house.db),
-            exports=Exports(house.db, house.clock, house.settings.home),
-            snapshots=Snapshots(house.db, house.audit, house.clock, jobs, house.settings.home),
+            exports=Exports(house.db, house.clock, home),
+            snapshots=snapshots,
+            delivery=Delivery(house.db, snapshots, shelf),
+            schedules=jobs.schedules,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from mlpi.labels import project_routes
+from mlpi.labels import export_routes, project_routes
 from mlpi.labels.room import Room
 
 
@@ -12,4 +12,5 @@ def router(room: Room) -> APIRouter:
     """The room's pages over its services."""
     pages = APIRouter(include_in_schema=False)
     pages.include_router(project_routes.router(room))
+    pages.include_router(export_routes.router(room))
     return pages

@@ -74,6 +74,14 @@ PAGES = rows(
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
     owner  POST     /labels/{project_id}/remove
+    viewer GET      /labels/{project_id}/export
+    viewer GET      /labels/{project_id}/export/download
+    editor POST     /labels/{project_id}/exports
+    editor POST     /labels/{project_id}/exports/dataset
+    editor POST     /labels/{project_id}/exports/schedule
+    viewer GET      /labels/{project_id}/exports/{export_id}/download
+    editor POST     /labels/{project_id}/exports/{export_id}/dataset
+    owner  POST     /labels/{project_id}/exports/{export_id}/remove
     """,
 )
 
