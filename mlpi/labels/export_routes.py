@@ -126,7 +126,7 @@ def router(room: Room) -> APIRouter:
         said: Text = "all",
     ) -> Response:
         try:
-            made = room.snapshots.create(
+            room.snapshots.create(
                 workspace_of(request),
                 project_id,
                 title,
@@ -208,7 +208,7 @@ def _add_datasets(pages: APIRouter, room: Room, page: Any) -> None:
     ) -> Response:
         chosen = Chosen(finished="only" if only else "")
         try:
-            made = room.delivery.begin(
+            room.delivery.begin(
                 workspace_of(request),
                 project_id,
                 dataset,

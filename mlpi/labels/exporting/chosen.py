@@ -9,7 +9,6 @@ from typing import Any
 from mlpi.errors import MlpiError
 
 CHOICES = ("only", "exclude")
-TASK_OPTIONS = ("skipped", "finished", "annotated")
 
 
 class OptionInvalid(MlpiError):
@@ -83,7 +82,9 @@ def chosen_from(sent: Mapping[str, Any]) -> Chosen:
         wanted = {"usual": True, **said}
         kinds = [one for one in ("usual", "ground_truth", "skipped") if _flag(wanted, one)]
     return Chosen(
-        **{one: _choice(tasks, one) for one in TASK_OPTIONS},
+        skipped=_choice(tasks, "skipped"),
+        finished=_choice(tasks, "finished"),
+        annotated=_choice(tasks, "annotated"),
         kinds=tuple(kinds),
         with_annotations=_flag(tasks, "only_with_annotations"),
         drafts=_is_whole(how, "drafts"),
