@@ -22,7 +22,7 @@ from mlpi.jobs.context import JobContext
 from mlpi.jobs.inprocess import InProcessRunner
 from mlpi.jobs.models import Job, JobState
 from mlpi.jobs.service import Wish
-from mlpi.labels.exporting import work
+from mlpi.labels.exporting import reading, work
 from mlpi.labels.exporting.chosen import Chosen, OptionInvalid, chosen_from
 from mlpi.labels.exporting.delivery import DATASET_JOB, KEPT, checked
 from mlpi.labels.exporting.formats import FormatUnknown
@@ -219,6 +219,18 @@ def test_many_tasks_come_in_batches_with_as_many_queries_each(lab: Lab) -> None:
         event.remove(engine, "before_cursor_execute", note)
     assert texts == ["one", "two", "three", "four", *(f"t{n}" for n in range(2 * BATCH))]
     assert len([one for one in asked if one.startswith("SELECT")]) <= 3 * 4 + 2
+
+
+@pytest.mark.parametrize("bound", ["MOST_BYTES", "MOST_SAID"])
+def test_large_tasks_come_in_smaller_batches(
+    lab: Lab, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Chosen()
+    whole = list(reading.live(lab.house.db, lab.project_id, chosen, json.loads))
+    monkeypatch.setattr(reading, bound, 1)
+    small = list(reading.live(lab.house.db, lab.project_id, chosen, json.loads))
+    assert len(whole) == 1 < len(small)
+    assert [one for batch in small for one in batch] == whole[0]
 
 
 def test_a_format_that_does_not_fit_is_refused_with_those_that_do(lab: Lab) -> None:

@@ -14,6 +14,10 @@ from mlpi.labels.exporting.shape import Read, Task
 from mlpi.labels.models import LabelAnnotation, LabelDraft, LabelPrediction, LabelTask
 
 BATCH = 500
+# A batch ends before its 500 tasks where they are large or much was said of them.
+MOST_BYTES = 8 << 20  # of data and meta
+MOST_SAID = 5000  # annotations
+FETCHED = 50  # rows at a time
 MAIL_HOST = "mlpi.invalid"  # accounts here have names; readers of exports expect an address
 _TASK = (
     *(LabelTask.id, LabelTask.data, LabelTask.meta, LabelTask.created_at, LabelTask.updated_at),
@@ -74,7 +78,7 @@ def batch(
     asked = select(*_TASK).where(LabelTask.project_id == project_id, LabelTask.id > after)
     for condition in _of_tasks(chosen):
         asked = asked.where(condition)
-    rows = session.execute(asked.order_by(LabelTask.id).limit(BATCH)).all()
+    rows, is_cut = _some(session, asked.order_by(LabelTask.id).limit(BATCH))
     if not rows:
         return [], None
     ids = [row.id for row in rows]
@@ -123,7 +127,21 @@ def batch(
         for row in rows
         if not chosen.with_annotations or row.id in annotations
     ]
-    return found, ids[-1] if len(rows) == BATCH else None
+    return found, ids[-1] if is_cut or len(rows) == BATCH else None
+
+
+def _some(session: Session, asked: Select[Any]) -> tuple[list[Row[Any]], bool]:
+    """Rows of tasks until they are many or large, and whether there may be more."""
+    rows: list[Row[Any]] = []
+    size = said = 0
+    with session.execute(asked.execution_options(yield_per=FETCHED)) as result:
+        for row in result:
+            rows.append(row)
+            size += len(row.data) + len(row.meta)
+            said += row.annotation_count + row.skipped_count
+            if size >= MOST_BYTES or said >= MOST_SAID:
+                return rows, True
+    return rows, False
 
 
 def _number(one: Row[Any]) -> int:
