@@ -21,7 +21,7 @@ from tests.service import Service, running_service, until
 CONFIG = """<View><Text name="t" value="$text"/><Labels name="l" toName="t"><Label value="PER"/>
 </Labels><Choices name="c" toName="t"><Choice value="good"/>
 <Choice value="bad"/></Choices></View>"""
-MANY = 4000
+MANY = 2000
 SDK = """
 import json, sys, time
 from label_studio_sdk import LabelStudio

@@ -274,8 +274,10 @@ class Snapshots:
             }
         convert = None
         if conversion is not None:
+            one = next((each for each in found.converted if each["id"] == conversion), None)
+            if one is None:
+                raise NotFound("The conversion was begun anew by another job.")
             change(found, conversion, status=IN_PROGRESS, error="")
-            one = next(each for each in found.converted if each["id"] == conversion)
             convert = {
                 "key": one["key"],
                 "format": one["export_type"],
