@@ -342,13 +342,14 @@ def test_options_are_read_and_refused_by_name() -> None:
         finished="only", with_annotations=True, kinds=("usual", "ground_truth"), drafts=True
     )
     assert Chosen.of(json.loads(json.dumps(found.plain()))) == found
-    for wrong in (
+    refused: list[dict[str, Any]] = [
         {"task_filter_options": {"finished": "maybe"}},
         {"task_filter_options": []},
         {"task_filter_options": {"view": 3}},
         {"annotation_filter_options": {"usual": "yes"}},
         {"serialization_options": {"drafts": True}},
-    ):
+    ]
+    for wrong in refused:
         with pytest.raises(OptionInvalid):
             chosen_from(wrong)
 

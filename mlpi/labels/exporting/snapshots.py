@@ -386,4 +386,4 @@ def _conversion(found: LabelExport, format_name: str, *, dataset: str) -> Conver
 
 
 def _is_same(one: Conversion, format_name: str, dataset: str) -> bool:
-    return one["export_type"] == format_name and one["dataset"] == dataset
+    return bool(one["export_type"] == format_name and one["dataset"] == dataset)
