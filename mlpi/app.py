@@ -75,11 +75,12 @@ def create_app(house: House, setup_key: SetupKey | None = None) -> ASGIApp:
 
 def _components(house: House) -> list[Component]:
     jobs = JobsRoom(house)
+    checks = Checks(house, jobs)
     return [
         Tracking(house, jobs),
         Boards(house),
         Vectors(house, jobs),
-        Labels(house, jobs),
-        Checks(house, jobs),
+        Labels(house, jobs, checks),
+        checks,
         jobs,
     ]

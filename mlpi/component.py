@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
+from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal
 from mlpi.errors import MlpiError
+from mlpi.uploads import Arrived
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,40 @@ class Related(Protocol):
         """What that is in this principal's workspace. Called in a thread.
 
         kind: MLFLOW_RUN or BOARD_RUN; () for one it knows nothing about. Raises NotReady.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """The version of a dataset that a file became, or was already. href: its page."""
+
+    dataset: str
+    number: int
+    href: str
+
+
+class DatasetShelf(Protocol):
+    """Where other rooms put tables that they made, so that they are versioned and checked."""
+
+    def check_dataset(self, workspace: str, name: str) -> str:
+        """The name as it is kept. Raises Invalid; Conflict where it is no dataset of files."""
+        ...
+
+    def shelve(
+        self,
+        workspace: str,
+        name: str,
+        file_name: str,
+        arrived: Arrived,
+        *,
+        actor: Actor,
+        origin: Mapping[str, Any],
+    ) -> Shelved:
+        """Take a file over as the next version of a dataset; the same content is no new one.
+
+        origin: where it came from; its "by" is the room, its "href" and "title" the page to go
+        back to. Raises Invalid, Conflict.
         """
         ...
 

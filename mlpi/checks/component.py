@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 import anyio.to_thread
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
+from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal
 from mlpi.auth.vault import Vault
 from mlpi.checks import checkpoint_api, checkpoint_routes, dataset_api, dataset_routes, run_routes
@@ -24,11 +26,11 @@ from mlpi.checks.suites import api as suite_api
 from mlpi.checks.suites import routes as suite_routes
 from mlpi.checks.suites.service import Suites
 from mlpi.checks.versions import PROFILE_JOB, Versions
-from mlpi.component import Badge, Card, Health, Hit, Link, State
+from mlpi.component import Badge, Card, Health, Hit, Link, Shelved, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.jobs.kinds import JobKind
-from mlpi.uploads import Uploads
+from mlpi.uploads import Arrived, Uploads
 
 # Workers that read tables; Great Expectations, which costs seconds, comes in when it must.
 FAMILY = "tables"
@@ -185,6 +187,25 @@ class Checks:
             for row in self.checkpoints.page(workspace)
         ]
         return [hit for hit in found if needle in hit.label.casefold()][:8]
+
+    def check_dataset(self, workspace: str, name: str) -> str:
+        return self.datasets.check_name(workspace, name)
+
+    def shelve(
+        self,
+        workspace: str,
+        name: str,
+        file_name: str,
+        arrived: Arrived,
+        *,
+        actor: Actor,
+        origin: Mapping[str, Any],
+    ) -> Shelved:
+        version = self.datasets.add_file(
+            workspace, name, file_name, arrived, actor=actor, origin=origin
+        )
+        href = f"/checks/datasets/{version.dataset_id}?version={version.number}"
+        return Shelved(name, version.number, href)
 
     def health(self) -> Health:
         if self._missing:

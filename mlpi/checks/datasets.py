@@ -117,6 +117,15 @@ class Datasets:
 
     # --- adding
 
+    def check_name(self, workspace: str, name: str) -> str:
+        """A name that a dataset of files has or may get. Raises Invalid, Conflict."""
+        name = checked_name(name, "a dataset")
+        with self._db.read() as session:
+            known = store.dataset(session, workspace, name)
+        if known is not None and known.kind != DatasetKind.FILE:
+            raise Conflict(f"{name!r} is no dataset of files.", field="name")
+        return name
+
     def add_file(
         self,
         workspace: str,

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
-from mlpi.component import Card, Health, Hit, Link, State
+from mlpi.component import Card, DatasetShelf, Health, Hit, Link, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
@@ -27,9 +27,11 @@ class Labels:
     name = "labels"
     links: Sequence[Link] = (Link("Labels", "/labels", "labels"),)
 
-    def __init__(self, house: House, jobs: JobsRoom) -> None:
-        self.room = Room.build(house, jobs)
-        jobs.kinds.add(self.room.intake.kind)
+    def __init__(self, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> None:
+        self.room = Room.build(house, jobs, shelf)
+        kinds = (self.room.intake.kind, *self.room.snapshots.kinds, self.room.delivery.kind)
+        for kind in kinds:
+            jobs.kinds.add(kind)
         self._api = label_studio(self.room, house.workspaces)
         uploads = Uploads(house.settings.home / "uploads")
         self.routers: Sequence[APIRouter] = (routes.router(self.room, uploads),)
@@ -40,11 +42,14 @@ class Labels:
         return {"label-studio": self._api}
 
     async def start(self) -> None:
+        await anyio.to_thread.run_sync(self.room.snapshots.sweep)
+        self.room.delivery.start()
         self._sweeping = asyncio.create_task(self._sweep())
 
     async def stop(self) -> None:
         if self._sweeping is not None:
             self._sweeping.cancel()
+        await anyio.to_thread.run_sync(self.room.delivery.stop)
 
     async def _sweep(self) -> None:
         """Remove files that nothing names any more, every hour."""

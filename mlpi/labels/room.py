@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlpi.clock import Clock
+from mlpi.component import DatasetShelf
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
+from mlpi.jobs.schedules import Schedules
 from mlpi.labels.annotations import Annotations
 from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.intake import Intake
 from mlpi.labels.bringing.local import LocalFiles
 from mlpi.labels.bringing.pictures import Pictures
 from mlpi.labels.bringing.service import Bringing
+from mlpi.labels.exporting.delivery import Delivery
+from mlpi.labels.exporting.service import Exports
+from mlpi.labels.exporting.snapshots import Snapshots
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
@@ -33,12 +38,17 @@ class Room:
     intake: Intake
     pictures: Pictures
     local: LocalFiles
+    exports: Exports
+    snapshots: Snapshots
+    delivery: Delivery
+    schedules: Schedules
 
     @classmethod
-    def build(cls, house: House, jobs: JobsRoom) -> Room:
+    def build(cls, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> Room:
         home = house.settings.home
         tasks, pictures = Tasks(house.db, house.clock), Pictures(home)
         files = Files(house.db, home, house.clock)
+        snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home)
 
         def drop_files(project_id: int) -> None:
             files.drop_project(project_id)
@@ -55,4 +65,8 @@ class Room:
             intake=Intake(house.db, files, jobs.jobs, house.audit, house.clock),
             pictures=pictures,
             local=LocalFiles(house.settings.label_roots),
+            exports=Exports(house.db, house.clock, home),
+            snapshots=snapshots,
+            delivery=Delivery(house.db, snapshots, shelf),
+            schedules=jobs.schedules,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from mlpi.labels import import_routes, project_routes
+from mlpi.labels import export_routes, import_routes, project_routes
 from mlpi.labels.room import Room
 from mlpi.uploads import Uploads
 
@@ -14,4 +14,5 @@ def router(room: Room, uploads: Uploads) -> APIRouter:
     pages = APIRouter(include_in_schema=False)
     pages.include_router(project_routes.router(room))
     pages.include_router(import_routes.router(room, uploads))
+    pages.include_router(export_routes.router(room))
     return pages

@@ -26,7 +26,7 @@ AT_ONCE = 2
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
 # Name and type; a time is in milliseconds since 1970.
-Column = tuple[str, Literal["text", "number", "integer", "time"]]
+Column = tuple[str, Literal["text", "number", "integer", "boolean", "time"]]
 Rows = Sequence[Sequence[object]]
 
 

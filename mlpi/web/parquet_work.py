@@ -1,7 +1,7 @@
 """Rows out of standard input, as Parquet to standard output. A process of its own.
 
 The first line is the list of [name, type] of the columns, where type is "text", "number",
-"integer" or "time" (milliseconds since 1970, UTC); each line after it is a list of rows.
+"integer", "boolean" or "time" (milliseconds since 1970, UTC); each line after it is a list of rows.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ def main() -> None:
         "text": pa.string(),
         "number": pa.float64(),
         "integer": pa.int64(),
+        "boolean": pa.bool_(),
         "time": pa.timestamp("ms", tz="UTC"),
     }
     columns = json.loads(sys.stdin.readline())

@@ -62,6 +62,17 @@ API = rows(
     editor POST     /api/predictions/
     viewer GET      /api/predictions/{prediction_id}/
     editor PUT,PATCH,DELETE /api/predictions/{prediction_id}/
+
+    # exports
+    viewer GET      /api/projects/{project_id}/export
+    viewer GET      /api/projects/{project_id}/export/formats
+    viewer GET      /api/projects/{project_id}/export/files
+    viewer GET      /api/projects/{project_id}/exports/
+    editor POST     /api/projects/{project_id}/exports/
+    viewer GET      /api/projects/{project_id}/exports/{export_id}
+    owner  DELETE   /api/projects/{project_id}/exports/{export_id}
+    viewer GET      /api/projects/{project_id}/exports/{export_id}/download
+    editor POST     /api/projects/{project_id}/exports/{export_id}/convert
     """,
 )
 
@@ -81,6 +92,14 @@ PAGES = rows(
     viewer GET      /labels/{project_id}/picture
     editor POST     /api/mlpi/uploads/labels
     editor GET,PATCH,DELETE /api/mlpi/uploads/labels/{upload_id}
+    viewer GET      /labels/{project_id}/export
+    viewer GET      /labels/{project_id}/export/download
+    editor POST     /labels/{project_id}/exports
+    editor POST     /labels/{project_id}/exports/dataset
+    editor POST     /labels/{project_id}/exports/schedule
+    viewer GET      /labels/{project_id}/exports/{export_id}/download
+    editor POST     /labels/{project_id}/exports/{export_id}/dataset
+    owner  POST     /labels/{project_id}/exports/{export_id}/remove
     """,
 )
 

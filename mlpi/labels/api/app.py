@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mlpi.auth.workspaces import Workspaces
-from mlpi.labels.api import about, handing, imports, media, people, projects, tasks
+from mlpi.labels.api import (
+    about,
+    exports,
+    handing,
+    imports,
+    media,
+    people,
+    projects,
+    snapshots,
+    tasks,
+)
 from mlpi.labels.api import annotations as said
 from mlpi.labels.room import Room
 from mlpi.web import errors
@@ -24,6 +34,8 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
         tasks.router(room),
         handing.router(room),
         said.router(room),
+        exports.router(room),
+        snapshots.router(room),
     ):
         app.include_router(router)
     return app

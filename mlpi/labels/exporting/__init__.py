@@ -1,0 +1,1 @@
+"""What was labeled, as files: formats, answers that stream, and snapshots that stay."""
