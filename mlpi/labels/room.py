@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from mlpi.clock import Clock
 from mlpi.house import House
 from mlpi.labels.annotations import Annotations
+from mlpi.labels.grid.deeds import Deeds
+from mlpi.labels.grid.service import Grid
+from mlpi.labels.grid.views import Views
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
@@ -23,9 +26,13 @@ class Room:
     annotations: Annotations
     queue: Queue
     overview: Overview
+    grid: Grid
+    views: Views
+    deeds: Deeds
 
     @classmethod
     def build(cls, house: House) -> Room:
+        grid = Grid(house.db)
         return cls(
             clock=house.clock,
             projects=Projects(house.db, house.audit, house.clock),
@@ -33,4 +40,7 @@ class Room:
             annotations=Annotations(house.db, house.clock),
             queue=Queue(house.db, house.clock),
             overview=Overview(house.db),
+            grid=grid,
+            views=Views(house.db),
+            deeds=Deeds(house.db, house.clock, grid, house.workspaces),
         )

@@ -51,6 +51,18 @@ API = rows(
     editor POST     /api/predictions/
     viewer GET      /api/predictions/{prediction_id}/
     editor PUT,PATCH,DELETE /api/predictions/{prediction_id}/
+
+    # the data manager
+    viewer GET      /api/dm/views/
+    editor POST     /api/dm/views/
+    editor DELETE   /api/dm/views/reset/
+    editor POST     /api/dm/views/order/
+    viewer GET      /api/dm/views/{view_id}/
+    editor PUT,PATCH,DELETE /api/dm/views/{view_id}/
+    viewer GET      /api/dm/columns/
+    viewer GET      /api/dm/project/
+    viewer GET      /api/dm/actions/
+    editor POST     /api/dm/actions/  # deleting all tasks of a project is an owner's
     """,
 )
 
