@@ -75,6 +75,13 @@ PAGES = rows(
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
     owner  POST     /labels/{project_id}/remove
+
+    # the data manager
+    viewer GET      /labels/{project_id}/tasks
+    viewer GET      /labels/{project_id}/tasks/{task_id}
+    editor POST     /labels/{project_id}/tasks/deed
+    editor POST     /labels/{project_id}/views
+    editor POST     /labels/{project_id}/views/{view_id}/remove
     """,
 )
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Double,
+    Text,
     and_,
     case,
     cast,
@@ -87,7 +88,7 @@ class Conditions:
         if self._is_sqlite:
             each = func.json_each(text).table_valued("value")
             return LabelTask.id.in_(select(each.c.value))
-        each = func.json_array_elements_text(cast(text, JSON)).table_valued("value")
+        each = func.json_array_elements_text(cast(literal(text, Text), JSON)).table_valued("value")
         return LabelTask.id.in_(select(cast(each.c.value, BigInteger)))
 
     def _line(self, one: Filter) -> Condition:

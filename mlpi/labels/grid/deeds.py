@@ -141,6 +141,10 @@ class Deeds:
         can_ask = self.predictor is not None and self.predictor.can_predict(workspace, project_id)
         return [one for one in DEEDS.values() if can_ask or one.id != "retrieve_tasks_predictions"]
 
+    def members(self, workspace: str) -> Mapping[int, str]:
+        """The names of a workspace's people by their numbers."""
+        return {one.user_id: one.user.name for one in self._workspaces.members(workspace)}
+
     def people(self, workspace: str) -> Mapping[int, str]:
         """Who can be given tasks: members who may label."""
         members = self._workspaces.members(workspace)

@@ -26,7 +26,7 @@ from mlpi.labels.grid.conditions import Condition, Conditions
 from mlpi.labels.grid.expressions import prepare
 from mlpi.labels.grid.filters import Filters, Order, Selection
 from mlpi.labels.grid.regex import RegexUnfit
-from mlpi.labels.models import LabelProject, LabelTask
+from mlpi.labels.models import LabelAssignment, LabelProject, LabelTask
 from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.tasks import TaskPage, Whole, whole
 
@@ -168,6 +168,19 @@ class Grid:
             project_of(session, workspace, project_id)
             asked = select(func.max(LabelTask.id)).where(LabelTask.project_id == project_id)
             return session.scalar(asked) or 0
+
+    def assigned(self, task_ids: Sequence[int]) -> dict[int, list[str]]:
+        """Whose tasks these are, by name."""
+        asked = (
+            select(LabelAssignment.task_id, LabelAssignment.user_name)
+            .where(LabelAssignment.task_id.in_(task_ids))
+            .order_by(LabelAssignment.user_name)
+        )
+        found: dict[int, list[str]] = {}
+        with self._db.read() as session:
+            for task_id, name in session.execute(asked):
+                found.setdefault(task_id, []).append(name)
+        return found
 
     def conditions(self, project_id: int) -> Conditions:
         return Conditions(project_id, is_sqlite=self._db.is_sqlite)
