@@ -194,6 +194,9 @@ OF_TASK: Mapping[str, Callable[[Whole], Any]] = {
 }
 
 
+MEASURED = ("completed_at", "predictions_score", "avg_lead_time")
+
+
 def compares(operator: str, value: Any, bound: Any) -> bool:
     if value is None:
         return False
@@ -221,7 +224,8 @@ def passes(task: Whole, item: Mapping[str, Any]) -> bool:
     name, operator, bound = item["filter"][13:], item["operator"], item["value"]
     if operator.startswith("not_"):
         positive = {**item, "operator": operator.removeprefix("not_")}
-        return not passes(task, positive)
+        is_lacking = name in MEASURED and OF_TASK[name](task) is None
+        return not passes(task, positive) and (operator == "not_exists" or not is_lacking)
     if name in ("annotators", "label", "predictions_model_versions"):
         return passes_list(task, name, operator, bound)
     value: Any
@@ -753,7 +757,7 @@ def test_a_deed_stops_and_goes_on_where_it_stood(desk: Desk) -> None:
 def staff(house: House) -> dict[str, Principal]:
     """People of a workspace lab, by name: vic may only look."""
     actor = Actor("test", "")
-    house.workspaces.add("lab", actor=actor)
+    house.workspaces.add("lab", owner=None, actor=actor)
     found = {}
     for name, role in (("ana", Role.EDITOR), ("eve", Role.EDITOR), ("vic", Role.VIEWER)):
         user = house.users.add(name, "correct horse battery", actor=actor)

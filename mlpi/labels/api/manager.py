@@ -214,7 +214,7 @@ def _select(name: str, label: str, options: list[Any]) -> list[dict[str, Any]]:
 def _said(deed: str, tasks: int, items: int) -> dict[str, Any]:
     """As Label Studio words it."""
     if deed == "predictions_to_annotations":
-        return {"response_code": 200, "detail": f"Created {items} annotations"}
+        return {"detail": f"Created {items} annotations"}
     word = "Retrieved" if deed == "retrieve_tasks_predictions" else "Deleted"
     if deed in ("assign", "unassign"):
         return {"processed_items": tasks, "detail": f"{DEEDS[deed].title}ed {tasks} tasks"}

@@ -13,6 +13,7 @@ from mlpi.labels.grid.reading import summary
 from mlpi.labels.tasks import Whole, data_of
 
 LONGEST = 160  # characters of a cell
+MOST_TEXT = 50_000  # of a field, on the page of its task
 MOST_FIELDS = 3  # shown before anybody chooses
 
 
@@ -84,6 +85,12 @@ def _of_data(data: Mapping[str, Any], name: str, images: set[str]) -> Cell:
         return Cell("number", value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return Cell("text", text[:LONGEST], text[:600])
+
+
+def in_full(value: object) -> str:
+    """A field as a text, JSON of what holds more."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+    return text[:MOST_TEXT]
 
 
 def _within(data: Mapping[str, Any], name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Filters as conditions in SQL. What has no value passes no test, and so passes every not_."""
+"""Filters as conditions in SQL. A field without a value passes no test, and so every not_."""
 
 from __future__ import annotations
 
@@ -61,6 +61,8 @@ _COMPARES: Mapping[str, Callable[[Any, Any], Any]] = {
     "less_or_equal": le,
     "greater_or_equal": ge,
 }
+# What a task may lack; as in Label Studio it then passes no test of theirs, not_ or not.
+_MEASURED = ("completed_at", "predictions_score", "avg_lead_time", "agreement")
 _COUNTS = ("total_annotations", "cancelled_annotations", "total_predictions")
 
 
@@ -103,7 +105,10 @@ class Conditions:
             one = replace(one, value=shares if isinstance(one.value, tuple) else shares[0])
         positive = _NEGATED.get(one.operator)
         if positive is not None:
-            return not_(self._positive(one, positive))
+            negated = not_(self._positive(one, positive))
+            if one.column in _MEASURED:
+                return and_(self._expression(one).is_not(None), negated)
+            return negated
         return self._positive(one, one.operator)
 
     def _positive(self, one: Filter, operator: str) -> Condition:

@@ -80,7 +80,14 @@ def _add_grid(pages: APIRouter, room: Room) -> None:
             project=project,
             one=found,
             states=cells.states(found),
-            fields=list(zip(data, cells.cells(found, columns, {}, {}, images), strict=True)),
+            fields=list(
+                zip(
+                    data,
+                    cells.cells(found, columns, {}, {}, images),
+                    map(cells.in_full, data.values()),
+                    strict=True,
+                )
+            ),
             annotations=[(each, lines(each.result)) for each in found.annotations],
             predictions=[(each, lines(each.result)) for each in found.predictions],
             drafts=[(each, lines(each.result)) for each in found.drafts],
