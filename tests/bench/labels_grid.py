@@ -22,7 +22,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.bench.measure import machine, table
+from tests.bench.measure import footprint, machine, table
 from tests.service import Service, running_service
 
 CONFIG = """<View><Text name="t" value="$text"/><Image name="i" value="$image"/>
@@ -138,18 +138,25 @@ def measure(service: Service, count: int, pages: int) -> None:
         timed(browser, path)
         for name, query in LISTS.items():
             first, page = timed(browser, path, {"own": "1", **query})
+            assert service.process is not None
+            cpu_s = footprint(service.process.pid).cpu_s
             taken: list[float] = []
             while len(taken) < pages and (address := following(page)):
                 one, page = timed(browser, address)
                 taken.append(one)
+            each_ms = (footprint(service.process.pid).cpu_s - cpu_s) * 1000 / (len(taken) or 1)
             last, _ = timed(browser, path, {"own": "1", **query, "last": "1"})
             firsts += [first, last]
             every += [first, *taken, last]
             rows.append(
                 (name, f"{first:.0f}", f"{last:.0f}")
-                + ((f"{statistics.median(taken):.0f}", f"{p95(taken):.0f}") if taken else ("", ""))
+                + (
+                    (f"{statistics.median(taken):.0f}", f"{p95(taken):.0f}", f"{each_ms:.0f}")
+                    if taken
+                    else ("", "", "")
+                )
             )
-    print(table(("list", "first ms", "last ms", "then, median ms", "p95 ms"), rows))
+    print(table(("list", "first ms", "last ms", "then, median ms", "p95 ms", "CPU ms"), rows))
     print(f"all {len(every)} pages: median {statistics.median(every):.0f} ms, p95 {p95(every):.0f}")
     print(f"first and last pages alone: p95 {p95(firsts):.0f} ms")
     with service.client(token) as api:

@@ -136,7 +136,7 @@ class Conditions:
             return not_(flag(one.column))
         found = related(one.column, self._project_id)
         if found is not None:
-            is_something = true()
+            is_something: Condition = true()
             if one.column in ("annotations_results", "predictions_results", "label"):
                 is_something = found.column != "[]"
             return not_(found.holding(is_something))
@@ -221,7 +221,7 @@ class Conditions:
             return self._hinted(or_(*tests), one, operator)
         lowered, word = func.lower(column), func.lower(one.value)
         length = len(one.value)
-        cut = func.substr(lowered, 1, length)
+        cut: Expression = func.substr(lowered, 1, length)
         if operator == "ends_with":
             start = func.length(column) - length + 1
             cut = case((start >= 1, func.substr(lowered, start)), else_=None)
@@ -248,7 +248,7 @@ class Conditions:
             seen = or_(*(self._find(lowered, word) for word in self._cases(value)))
         return case((seen, test), else_=false())
 
-    def _find(self, column: Expression, text: Any) -> Condition:
+    def _find(self, column: Any, text: Any) -> Condition:
         find = func.instr if self._is_sqlite else func.strpos
         return find(column, text) > 0
 

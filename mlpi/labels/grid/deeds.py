@@ -299,7 +299,7 @@ class Deeds:
             versions = version if isinstance(version, list) else [version]
             asked = asked.where(LabelPrediction.model_version.in_(list(map(str, versions))))
         now = self._clock()
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "task_id": one.task_id,
                 "project_id": project.id,
@@ -318,7 +318,7 @@ class Deeds:
         ]
         if rows:
             session.execute(insert(LabelAnnotation), rows)
-            touched = {int(row["task_id"]) for row in rows}
+            touched = {row["task_id"] for row in rows}
             self._touch(session, touched, principal)
             count_tasks(session, project, sorted(touched))
         return len(rows)
@@ -332,7 +332,7 @@ class Deeds:
         options: Mapping[str, Any],
     ) -> int:
         make = sqlite_insert if self._db.is_sqlite else postgres_insert
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"task_id": task_id, "user_id": one, "user_name": name, "project_id": project.id}
             for one, name in options["people"].items()
             for task_id in ids

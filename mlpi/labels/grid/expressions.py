@@ -53,8 +53,8 @@ Expression = ColumnElement[Any]
 class Related:
     """What other tables say of tasks: a column of theirs, and which of their rows count."""
 
-    column: Expression
-    task_id: Expression
+    column: Any
+    task_id: Any
     where: ColumnElement[bool]
 
     def holding(self, test: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -165,7 +165,8 @@ class Fields:
         return case((is_number, cast(value, Double)), else_=null())
 
     def _own_number(self, path: tuple[str, ...]) -> Expression:
-        return self._number(path, ("number",))
+        found: Expression = self._number(path, ("number",))
+        return found
 
 
 def related(name: str, project_id: int) -> Related | None:

@@ -56,7 +56,7 @@ class Key:
             return self.expression.is_not(None) if is_back else false()
         bound = _bound(value)
         smaller = self.is_down != is_back
-        test = self.expression < bound if smaller else self.expression > bound
+        test: ColumnElement[bool] = self.expression < bound if smaller else self.expression > bound
         if self.may_be_null and not is_back:
             return or_(test, self.expression.is_(None))
         return test
