@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.datastructures import QueryParams
 
 from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal, Role
@@ -27,6 +28,7 @@ from mlpi.labels.grid.filters import (
     read_order,
     read_selection,
 )
+from mlpi.labels.grid.look import read_look
 from mlpi.labels.grid.regex import RegexUnfit
 from mlpi.labels.grid.views import asked_by, told
 from mlpi.labels.models import LabelProject
@@ -838,3 +840,45 @@ def test_places_hold_what_orders_give() -> None:
     at = datetime(2026, 5, 1, tzinfo=UTC) + timedelta(microseconds=7)
     values = [None, 1.5, "ёж\n", at, 7]
     assert ordering.read_place(ordering.place(values), 5) == values
+
+
+# --- a page's address
+
+
+def test_a_view_that_rows_cannot_say_stays_whole_wherever_the_page_leads(laid: Laid) -> None:
+    child = {**one("data.a", "empty", False), "child_filter": one("inner_id", "less", 4, "Number")}
+    plain = one("data.a", "contains", "apple")
+    people = {1: "ana"}
+    views, project = laid.desk.room.views, laid.project
+    for item, is_whole in ((child, True), (plain, False)):
+        group = {"conjunction": "and", "items": [item]}
+        view = views.add("lab", project.id, {"data": {"filters": group}}, ANA)
+        look = read_look(QueryParams(f"view={view.id}"), people, view)
+        wanted = laid.desk.found(project, filters(item))
+        assert laid.desk.found(project, look.filters) == wanted
+        assert (look.whole is not None) == is_whole
+        pairs = [
+            (k, v) for k, vs in look.query().items() for v in ([vs] if isinstance(vs, str) else vs)
+        ]
+        again = read_look(QueryParams(pairs), people, view)
+        assert again.filters == look.filters
+        assert read_filters(again.as_view("x", people)["data"]["filters"]) == look.filters
+
+
+def test_rows_of_a_page_take_names_ranges_and_lists(laid: Laid) -> None:
+    def found(*rows: tuple[str, str, str], **quick: str) -> list[int]:
+        pairs = [(name, text) for row in rows for name, text in zip("fov", row, strict=True)]
+        look = read_look(QueryParams([*pairs, *quick.items()]), {1: "ana", 2: "eve"})
+        assert look.error is None, look.error
+        return laid.desk.found(laid.project, look.filters)
+
+    assert found(("annotators", "contains", "eve")) == [6, 7]
+    assert found(("inner_id", "in", "2 .. 4")) == [2, 3, 4]
+    assert found(("inner_id", "in_list", "2, 4")) == [2, 4]
+    assert found(("data.a", "greater", "9.6")) == [5, 8, 14]
+    assert found(("data.a", "exists", ""), status="done", label="good") == [1, 3, 6]
+    two = [("inner_id", "equal", "1"), ("inner_id", "equal", "6")]
+    assert found(*two, how="or", by="eve") == [6]
+    wrong = read_look(QueryParams("f=annotators&o=contains&v=nobody"), {1: "ana"})
+    assert wrong.error is not None
+    assert "Nobody here is called 'nobody'" in wrong.error.line()

@@ -161,7 +161,8 @@ def asked(
         view = room.views.get(workspace, view_id)
         if view.project_id != project_id:
             raise NotFound("Project and View mismatch")
-        return asked_by(view)
+        filters, order, selection = asked_by(view)
+        return filters, order, Selection() if selection.is_none and not is_deed else selection
     data: Any = sent
     if query.get("query"):
         try:

@@ -232,7 +232,8 @@ def read_order(given: object, data: Mapping[str, Any] | None = None) -> Order:
             field="ordering",
         )
     types = (data or {}).get("columnsDisplayType")
-    is_number = isinstance(types, dict) and types.get(whole.lstrip("-+")) == "Number"
+    said = (whole.lstrip("-+"), TASKS + name)
+    is_number = isinstance(types, dict) and "Number" in map(types.get, said)
     return Order(column.name, is_down, is_number)
 
 

@@ -68,6 +68,7 @@ class Look:
     filters: Filters = field(default_factory=Filters)
     order: Order = field(default_factory=Order)
     error: MlpiError | None = None
+    whole: Mapping[str, Any] | None = None  # a view's filters that say more than rows can
 
     @property
     def is_filtered(self) -> bool:
@@ -85,10 +86,13 @@ class Look:
             "status": self.status,
             "label": self.label,
             "by": self.by,
-            "sort": self.sort if self.sort != "id" else "",
+            "sort": self.sort if self.sort != "id" or self.view else "",
             "col": list(self.columns),
             "size": str(self.size) if self.size != SIZE else "",
         }
+        if self.whole is not None:
+            # The view goes on saying it, wherever the page leads.
+            whole = {k: v for k, v in whole.items() if k not in ("own", "f", "o", "v", "how")}
         return {**whole, **other}
 
     def items(self, people: Mapping[int, str]) -> list[dict[str, Any]]:
@@ -108,10 +112,8 @@ class Look:
             "data": {
                 "title": title,
                 "type": "list",
-                "filters": {
-                    "conjunction": "or" if self.is_any else "and",
-                    "items": self.items(people),
-                },
+                "filters": self.whole
+                or {"conjunction": "or" if self.is_any else "and", "items": self.items(people)},
                 "ordering": [f"{sign}tasks:{name}"] if self.sort != "id" else [],
                 "shownColumns": list(self.columns),
                 "pageSize": self.size,
@@ -133,6 +135,7 @@ def read_look(
 
     if view is not None and not text("own"):
         rows, is_any, sort, columns, size = _of_view(view, people)
+        sort, columns = text("sort") or sort, texts("col") or columns
     else:
         triples = zip(texts("f"), texts("o"), texts("v"), strict=False)
         rows = [Row(a.strip(), b, c) for a, b, c in triples if a.strip()][:MOST_ROWS]
@@ -153,16 +156,21 @@ def read_look(
         before=text("before"),
         is_last=bool(text("last")),
     )
-    return _read(look, people, view if not text("own") else None)
+    return _read(look, people, view, is_own=bool(text("own")))
 
 
-def _read(look: Look, people: Mapping[int, str], view: LabelView | None) -> Look:
+def _read(look: Look, people: Mapping[int, str], view: LabelView | None, *, is_own: bool) -> Look:
     order, error, filters = Order(), None, Filters()
     try:
         order = read_order([look.sort], view.data if view else None)
+        view = None if is_own else view
         if view is not None:
             # As it is kept: it may say more than the rows of a form can.
             filters = read_filters(view.filters)
+            shown = replace(look, status="", label="", by="")
+            how = "or" if look.is_any else "and"
+            if filters != _tried(shown, people, how):
+                look = replace(look, whole=view.filters, rows=())
         quick = replace(look, rows=() if view is not None else look.rows)
         how = "or" if look.is_any and view is None else "and"
         # The quick filters narrow whatever the rows find.
@@ -176,13 +184,21 @@ def _read(look: Look, people: Mapping[int, str], view: LabelView | None) -> Look
     return replace(look, filters=filters, order=order, error=error)
 
 
+def _tried(look: Look, people: Mapping[int, str], how: str) -> Filters | None:
+    """What the rows say, if they say anything that makes sense."""
+    try:
+        return read_filters({"conjunction": how, "items": look.items(people)})
+    except MlpiError:
+        return None
+
+
 def _both(one: Filters, other: Filters) -> Filters:
     """Both must hold. Raises Invalid for what one list of filters cannot say."""
     if not other.items:
         return one
     if not one.is_any or len(one.items) <= 1:
         return Filters((*one.items, *other.items))
-    if len(other.items) > 1:
+    if len(other.items) > 1 or any(each.child for each in one.items):
         raise Invalid(
             "With “any of these”, choose one of status, label and annotator.", field="filters"
         )

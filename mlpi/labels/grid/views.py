@@ -116,11 +116,10 @@ def view_of(session: Session, workspace: str, view_id: int) -> LabelView:
 
 def asked_by(view: LabelView) -> tuple[Filters, Order, Selection]:
     """What a view asks for. Raises Invalid."""
-    chosen = read_selection(view.selected)
     return (
         read_filters(view.filters),
         read_order(view.ordering, view.data),
-        Selection() if chosen.is_none else chosen,
+        read_selection(view.selected),
     )
 
 
