@@ -25,6 +25,11 @@ def _times(*names: str) -> list[sa.Column]:
 def upgrade() -> None:
     op.add_column("label_tasks", sa.Column("agreement", sa.Float, nullable=True))
     op.add_column("label_tasks", sa.Column("file_id", sa.Integer, nullable=True))
+    op.add_column("label_tasks", sa.Column("completed_at", TIME, nullable=True))
+    op.execute(
+        "UPDATE label_tasks SET completed_at = (SELECT max(created_at) FROM label_annotations"
+        " WHERE task_id = label_tasks.id) WHERE is_labeled"
+    )
     op.add_column(
         "label_annotations",
         sa.Column("review", sa.String(16), nullable=False, server_default=""),

@@ -66,6 +66,7 @@ class LabelTask(Base):
     skipped_count: Mapped[int] = mapped_column(default=0)
     prediction_count: Mapped[int] = mapped_column(default=0)
     prediction_score: Mapped[float | None]
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # its last annotation's
     agreement: Mapped[float | None]  # of its annotations, 0 to 1; None: fewer than two
     lot: Mapped[int]
     file_id: Mapped[int | None]  # of the uploaded file that it came in

@@ -1,7 +1,9 @@
 """Who labels what next: a task at a time, leased, so that no two people do one's work twice.
 
 A task is anybody's who has not annotated it, while it lacks annotations and fewer people have it
-before them than it lacks. A lease lasts an hour from its last sign of life; whoever asks again gets
+before them than it lacks. Who is assigned tasks gets those before all others; another gets such a
+task only where it lacks more annotations than its people have still to give. A lease lasts an hour
+from its last sign of life; whoever asks again gets
 the task that they have.
 """
 
@@ -9,14 +11,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import ScalarSelect, Select, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
 from mlpi.db import Database, Session
-from mlpi.labels.models import LabelAnnotation, LabelLease, LabelProject, LabelTask
+from mlpi.labels.models import (
+    LabelAnnotation,
+    LabelAssignment,
+    LabelLease,
+    LabelProject,
+    LabelTask,
+)
 from mlpi.labels.projects import SAMPLINGS, project_of
 from mlpi.labels.tasks import task_of
 
@@ -43,8 +51,15 @@ class Queue:
                 )
             )
             task_id = session.scalar(self._mine(project, principal))
+            has_assigned = session.scalar(
+                select(exists().where(LabelAssignment.project_id == project.id))
+            )
+            if task_id is None and has_assigned:
+                task_id = session.scalar(self._assigned(project, principal))
             if task_id is None:
-                task_id = session.scalar(self._free(project, principal))
+                task_id = session.scalar(
+                    self._free(project, principal, has_assigned=bool(has_assigned))
+                )
             if task_id is not None:
                 self._lease(session, project, task_id, principal)
             return task_id
@@ -79,14 +94,27 @@ class Queue:
             .limit(1)
         )
 
-    def _free(self, project: LabelProject, principal: Principal) -> Select[int]:
-        held = (
-            select(func.count())
-            .where(LabelLease.task_id == LabelTask.id, LabelLease.user_id != principal.user_id)
-            .correlate(LabelTask)
-            .scalar_subquery()
+    def _assigned(self, project: LabelProject, principal: Principal) -> Select[int]:
+        mine = select(LabelAssignment.task_id).where(
+            LabelAssignment.project_id == project.id, LabelAssignment.user_id == principal.user_id
         )
         lacking = project.maximum_annotations - LabelTask.annotation_count
+        return self._open(project, principal).where(
+            LabelTask.id.in_(mine), _held(principal) < lacking
+        )
+
+    def _free(
+        self, project: LabelProject, principal: Principal, *, has_assigned: bool
+    ) -> Select[int]:
+        lacking = project.maximum_annotations - LabelTask.annotation_count
+        if not has_assigned:
+            return self._open(project, principal).where(_held(principal) < lacking)
+        return self._open(project, principal).where(
+            _held(principal, is_assigned=False) + _awaited(principal) < lacking
+        )
+
+    def _open(self, project: LabelProject, principal: Principal) -> Select[int]:
+        """The first of a project's tasks that this person could do, by the project's order."""
         order = {
             SAMPLINGS[0]: (LabelTask.id,),
             SAMPLINGS[1]: (LabelTask.lot, LabelTask.id),
@@ -99,7 +127,6 @@ class Queue:
                 LabelTask.project_id == project.id,
                 LabelTask.is_labeled.is_(False),
                 LabelTask.id.not_in(_done_by(project, principal)),
-                held < lacking,
             )
             .order_by(*order)
             .limit(1)
@@ -122,6 +149,38 @@ class Queue:
                 index_elements=["task_id", "user_id"], set_={"expires_at": until}
             )
         )
+
+
+def _held(principal: Principal, *, is_assigned: bool = True) -> ScalarSelect[int]:
+    """How many others have a task before them. is_assigned: also those whose task it is."""
+    asked = select(func.count()).where(
+        LabelLease.task_id == LabelTask.id, LabelLease.user_id != principal.user_id
+    )
+    if not is_assigned:
+        theirs = exists().where(
+            LabelAssignment.task_id == LabelLease.task_id,
+            LabelAssignment.user_id == LabelLease.user_id,
+        )
+        asked = asked.where(~theirs)
+    return asked.correlate(LabelTask).scalar_subquery()
+
+
+def _awaited(principal: Principal) -> ScalarSelect[int]:
+    """How many others a task is assigned to who have not annotated it yet."""
+    said = exists().where(
+        LabelAnnotation.task_id == LabelAssignment.task_id,
+        LabelAnnotation.completed_by_id == LabelAssignment.user_id,
+    )
+    return (
+        select(func.count())
+        .where(
+            LabelAssignment.task_id == LabelTask.id,
+            LabelAssignment.user_id != principal.user_id,
+            ~said,
+        )
+        .correlate(LabelTask)
+        .scalar_subquery()
+    )
 
 
 def _done_by(project: LabelProject, principal: Principal) -> Select[int]:

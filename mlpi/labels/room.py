@@ -18,6 +18,9 @@ from mlpi.labels.bringing.service import Bringing
 from mlpi.labels.exporting.delivery import Delivery
 from mlpi.labels.exporting.service import Exports
 from mlpi.labels.exporting.snapshots import Snapshots
+from mlpi.labels.grid.deeds import Deeds
+from mlpi.labels.grid.service import Grid
+from mlpi.labels.grid.views import Views
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
@@ -42,12 +45,16 @@ class Room:
     snapshots: Snapshots
     delivery: Delivery
     schedules: Schedules
+    grid: Grid
+    views: Views
+    deeds: Deeds
 
     @classmethod
     def build(cls, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> Room:
         home = house.settings.home
         tasks, pictures = Tasks(house.db, house.clock), Pictures(home)
         files = Files(house.db, home, house.clock)
+        grid = Grid(house.db)
         snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home)
 
         def drop_files(project_id: int) -> None:
@@ -69,4 +76,7 @@ class Room:
             snapshots=snapshots,
             delivery=Delivery(house.db, snapshots, shelf),
             schedules=jobs.schedules,
+            grid=grid,
+            views=Views(house.db),
+            deeds=Deeds(house.db, house.clock, grid, house.workspaces),
         )

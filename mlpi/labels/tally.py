@@ -29,6 +29,7 @@ def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]
                 LabelAnnotation.task_id,
                 func.sum(case((LabelAnnotation.was_cancelled, 0), else_=1)),
                 func.sum(case((LabelAnnotation.was_cancelled, 1), else_=0)),
+                func.max(LabelAnnotation.created_at),
             )
             .where(LabelAnnotation.task_id.in_(task_ids))
             .group_by(LabelAnnotation.task_id)
@@ -48,7 +49,8 @@ def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]
     }
     totals = dict.fromkeys(("finished", "annotated", "annotation", "skipped", "prediction"), 0)
     for task_id, (annotated, skips, predicted, was_labeled) in before.items():
-        now, skipped = map(int, said.get(task_id, (0, 0)))
+        *sums, last_at = said.get(task_id, (0, 0, None))
+        now, skipped = map(int, sums)
         count, score = guessed.get(task_id, (0, None))
         is_labeled = is_done(project, now, skipped)
         session.execute(
@@ -60,6 +62,7 @@ def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]
                 prediction_count=count,
                 prediction_score=score,
                 is_labeled=is_labeled,
+                completed_at=last_at if is_labeled else None,
             )
         )
         totals["annotation"] += now - annotated

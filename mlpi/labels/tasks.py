@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 
 from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
@@ -26,7 +26,7 @@ from mlpi.labels.models import (
     LabelTask,
 )
 from mlpi.labels.projects import config_of, project_of
-from mlpi.labels.tally import count_tasks, is_done, move
+from mlpi.labels.tally import is_done, move
 
 BATCH = 500  # tasks of one transaction
 LOTS = 1 << 31
@@ -226,38 +226,74 @@ class Tasks:
         How many went. Raises NotFound for the project; tasks that are not there are passed over.
         """
         gone = 0
-        with self._db.read() as session:
-            project_of(session, workspace, project_id)
-            asked = select(LabelTask.id).where(LabelTask.project_id == project_id)
-            there = set(session.scalars(asked))
-        wanted = sorted(there if task_ids is None else there.intersection(task_ids))
-        for at in range(0, len(wanted), BATCH):
-            part = wanted[at : at + BATCH]
+        for part in self._parts(workspace, project_id, task_ids):
             with self._db.write() as session:
                 project = project_of(session, workspace, project_id, is_locked=True)
-                session.execute(delete(LabelAnnotation).where(LabelAnnotation.task_id.in_(part)))
-                session.execute(delete(LabelPrediction).where(LabelPrediction.task_id.in_(part)))
-                count_tasks(session, project, part)
-                removed = session.scalars(
-                    delete(LabelTask).where(LabelTask.id.in_(part)).returning(LabelTask.id)
-                ).all()
-                move(session, project, task=-len(removed))
-                self._recount_ground_truth(session, project)
-                gone += len(removed)
+                gone += remove_batch(session, project, part)
         return gone
 
-    def _recount_ground_truth(self, session: Session, project: LabelProject) -> None:
-        if not project.ground_truth_count:
+    def _parts(
+        self, workspace: str, project_id: int, task_ids: Sequence[int] | None
+    ) -> Iterator[Sequence[int]]:
+        """Ids, {BATCH} at a time; of all tasks those that there are now. Raises NotFound."""
+        with self._db.read() as session:
+            project_of(session, workspace, project_id)
+            newest = select(func.max(LabelTask.id)).where(LabelTask.project_id == project_id)
+            last = session.scalar(newest) or 0
+        if task_ids is not None:
+            for at in range(0, len(task_ids), BATCH):
+                yield task_ids[at : at + BATCH]
             return
-        asked = select(func.count()).where(
-            LabelAnnotation.project_id == project.id, LabelAnnotation.ground_truth
+        above = 0
+        while True:
+            asked = (
+                select(LabelTask.id)
+                .where(LabelTask.project_id == project_id, LabelTask.id > above)
+                .where(LabelTask.id <= last)
+                .order_by(LabelTask.id)
+                .limit(BATCH)
+            )
+            with self._db.read() as session:
+                part = session.scalars(asked).all()
+            if not part:
+                return
+            yield part
+            above = part[-1]
+
+
+def remove_batch(session: Session, project: LabelProject, task_ids: Sequence[int]) -> int:
+    """Remove tasks of a project with all that was said of them; how many went.
+
+    Within a write transaction; those of other projects are passed over.
+    """
+    mine = (LabelTask.project_id == project.id, LabelTask.id.in_(task_ids))
+    truths = select(func.count()).where(
+        LabelAnnotation.task_id.in_(select(LabelTask.id).where(*mine)), LabelAnnotation.ground_truth
+    )
+    ground_truth = (session.scalar(truths) or 0) if project.ground_truth_count else 0
+    # What was said of them goes by the foreign keys.
+    gone = session.execute(
+        delete(LabelTask)
+        .where(*mine)
+        .returning(
+            LabelTask.is_labeled,
+            LabelTask.annotation_count,
+            LabelTask.skipped_count,
+            LabelTask.prediction_count,
         )
-        count = session.scalar(asked) or 0
-        session.execute(
-            update(LabelProject)
-            .where(LabelProject.id == project.id)
-            .values(ground_truth_count=count)
-        )
+    ).all()
+    move(
+        session,
+        project,
+        task=-len(gone),
+        finished=-sum(row[0] for row in gone),
+        annotated=-sum(bool(row[1]) for row in gone),
+        annotation=-sum(row[1] for row in gone),
+        skipped=-sum(row[2] for row in gone),
+        prediction=-sum(row[3] for row in gone),
+        ground_truth=-ground_truth,
+    )
+    return len(gone)
 
 
 def task_of(
@@ -314,6 +350,7 @@ def _task_row(
     skips = sum(each.was_cancelled for each in one.annotations)
     annotations = len(one.annotations) - skips
     scores = [each.score for each in one.predictions if each.score is not None]
+    is_labeled = bool(one.annotations) and is_done(project, annotations, skips)
     return {
         "project_id": project.id,
         "inner_id": inner_id,
@@ -322,7 +359,8 @@ def _task_row(
         "created_at": now,
         "updated_at": now,
         "updated_by_id": principal.user_id,
-        "is_labeled": is_done(project, annotations, skips),
+        "is_labeled": is_labeled,
+        "completed_at": now if is_labeled else None,
         "annotation_count": annotations,
         "skipped_count": skips,
         "prediction_count": len(one.predictions),

@@ -73,6 +73,17 @@ API = rows(
     owner  DELETE   /api/projects/{project_id}/exports/{export_id}
     viewer GET      /api/projects/{project_id}/exports/{export_id}/download
     editor POST     /api/projects/{project_id}/exports/{export_id}/convert
+    # the data manager
+    viewer GET      /api/dm/views/
+    editor POST     /api/dm/views/
+    editor DELETE   /api/dm/views/reset/
+    editor POST     /api/dm/views/order/
+    viewer GET      /api/dm/views/{view_id}/
+    editor PUT,PATCH,DELETE /api/dm/views/{view_id}/
+    viewer GET      /api/dm/columns/
+    viewer GET      /api/dm/project/
+    viewer GET      /api/dm/actions/
+    editor POST     /api/dm/actions/  # deleting all tasks of a project is an owner's
     """,
 )
 
@@ -100,6 +111,13 @@ PAGES = rows(
     viewer GET      /labels/{project_id}/exports/{export_id}/download
     editor POST     /labels/{project_id}/exports/{export_id}/dataset
     owner  POST     /labels/{project_id}/exports/{export_id}/remove
+
+    # the data manager
+    viewer GET      /labels/{project_id}/tasks
+    viewer GET      /labels/{project_id}/tasks/{task_id}
+    editor POST     /labels/{project_id}/tasks/deed
+    editor POST     /labels/{project_id}/views
+    editor POST     /labels/{project_id}/views/{view_id}/remove
     """,
 )
 

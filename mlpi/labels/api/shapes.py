@@ -262,7 +262,7 @@ def whole_task(
             dict.fromkeys(each.model_version for each in one.predictions)
         ),
         "avg_lead_time": sum(times) / len(times) if times else None,
-        "completed_at": moment(max((each.created_at for each in kept), default=None)),
+        "completed_at": moment(one.task.completed_at),
         "draft_exists": bool(one.drafts),
         "drafts": [draft(each, now) for each in mine] if is_all else [],
     }

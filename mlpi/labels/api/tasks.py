@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,6 +18,7 @@ from mlpi.labels.api.asked import (
     page_in,
     required_number,
 )
+from mlpi.labels.api.manager import asked
 from mlpi.labels.room import Room
 from mlpi.labels.tasks import Whole
 from mlpi.web.render import principal_of, workspace_of
@@ -37,17 +38,30 @@ def router(room: Room) -> APIRouter:
         return [shapes.whole_task(one, now, me, overlap=overlap, **how) for one in found]
 
     @api.get("/tasks/")
-    def list_tasks(request: Request) -> Response:
-        project_id = number_in(request.query_params, "project")
-        if project_id is None:
+    async def list_tasks(request: Request) -> Response:
+        sent = await fields_of(request)
+        return await run_in_threadpool(listed, request, sent)
+
+    def listed(request: Request, sent: Mapping[str, Any]) -> Response:
+        query, workspace = request.query_params, workspace_of(request)
+        project_id = number_in(query, "project") or number_in(sent, "project")
+        view_id = number_in(query, "view") or number_in(sent, "view")
+        if not project_id and not view_id:
             raise NotFound("Neither project nor view id specified")
+        if not project_id:
+            project_id = room.views.get(workspace, view_id or 0).project_id
         page, size = page_in(request, size=PAGE, most=MOST)
-        workspace = workspace_of(request)
         project = room.projects.get(workspace, project_id)
-        found = room.tasks.page(workspace, project_id, limit=size, offset=(page - 1) * size)
+        found = room.grid.numbered(
+            workspace,
+            project_id,
+            *asked(room, workspace, project_id, query, sent),
+            limit=size,
+            offset=(page - 1) * size,
+        )
         if page > 1 and not found.tasks:
             raise NotFound("Invalid page.")
-        is_all = request.query_params.get("fields") == "all"
+        is_all = query.get("fields") == "all"
         return answer(
             {
                 "tasks": shown(request, found.tasks, project.maximum_annotations, is_all=is_all),

@@ -1,0 +1,380 @@
+"""Deeds on many tasks at once, some hundred a transaction; knows no HTTP. Its calls block.
+
+A deed goes through the picked tasks in the order of their ids, up to the highest that there was
+when it began. It may stop between two transactions and go on later from where it stood, so a page
+shows how far it is, and nobody else waits for more than one of its transactions.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from mlpi.auth.roles import Principal, Role
+from mlpi.auth.workspaces import Workspaces
+from mlpi.clock import Clock
+from mlpi.db import Database, Session
+from mlpi.errors import Conflict, Forbidden, Invalid
+from mlpi.labels.grid.filters import Filters, Selection
+from mlpi.labels.grid.service import Grid
+from mlpi.labels.models import (
+    LabelAnnotation,
+    LabelAssignment,
+    LabelDraft,
+    LabelPrediction,
+    LabelProject,
+    LabelTask,
+)
+from mlpi.labels.projects import project_of
+from mlpi.labels.tally import count_tasks, move
+from mlpi.labels.tasks import BATCH, remove_batch
+
+
+class Predictor(Protocol):
+    """What asks a project's models for predictions of tasks."""
+
+    def can_predict(self, workspace: str, project_id: int) -> bool: ...
+
+    def retrieve(
+        self, workspace: str, project_id: int, task_ids: Sequence[int], principal: Principal
+    ) -> int:
+        """How many tasks were asked about. Raises MlpiError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One that clients may ask for. noun: what it counts. order: among others, as upstream."""
+
+    id: str
+    title: str
+    order: int
+    noun: str
+    words: str
+    permission: str = "tasks.change"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How far a deed is. above: the last task's id; None: all is done."""
+
+    tasks: int
+    items: int
+    above: int | None
+
+
+DEEDS: Mapping[str, Deed] = {
+    one.id: one
+    for one in (
+        Deed(
+            "retrieve_tasks_predictions",
+            "Retrieve Predictions",
+            90,
+            "prediction",
+            "Ask the models of the project about the selected tasks.",
+            "predictions.any",
+        ),
+        Deed(
+            "predictions_to_annotations",
+            "Create Annotations From Predictions",
+            91,
+            "annotation",
+            "Create an annotation, yours, of each prediction that none was made of yet.",
+        ),
+        Deed(
+            "delete_tasks",
+            "Delete Tasks",
+            100,
+            "task",
+            "The selected tasks go for good, with all that was said of them.",
+            "tasks.delete",
+        ),
+        Deed(
+            "delete_tasks_annotations",
+            "Delete Annotations",
+            101,
+            "annotation",
+            "The annotations and drafts of the selected tasks go for good.",
+        ),
+        Deed(
+            "delete_tasks_predictions",
+            "Delete Predictions",
+            102,
+            "prediction",
+            "The predictions of the selected tasks go for good.",
+            "predictions.any",
+        ),
+        Deed("assign", "Assign", 110, "assignment", "They are given the selected tasks first."),
+        Deed("unassign", "Unassign", 111, "assignment", "The selected tasks are anybody's again."),
+    )
+}
+_Act = Callable[[Session, LabelProject, Sequence[int], Principal, Mapping[str, Any]], int]
+
+
+class Deeds:
+    """Does them. predictor: what the room of models gives, if it is there."""
+
+    def __init__(self, db: Database, clock: Clock, grid: Grid, workspaces: Workspaces) -> None:
+        self._db, self._clock, self._grid, self._workspaces = db, clock, grid, workspaces
+        self.predictor: Predictor | None = None
+        self._acts: Mapping[str, _Act] = {
+            "predictions_to_annotations": self._accept,
+            "delete_tasks": lambda session, project, ids, *_: remove_batch(session, project, ids),
+            "delete_tasks_annotations": self._remove_annotations,
+            "delete_tasks_predictions": self._remove_predictions,
+            "assign": self._assign,
+            "unassign": self._unassign,
+        }
+
+    def offered(self, workspace: str, project_id: int) -> list[Deed]:
+        """Those that make sense for a project. Raises NotFound."""
+        with self._db.read() as session:
+            project_of(session, workspace, project_id)
+        can_ask = self.predictor is not None and self.predictor.can_predict(workspace, project_id)
+        return [one for one in DEEDS.values() if can_ask or one.id != "retrieve_tasks_predictions"]
+
+    def members(self, workspace: str) -> Mapping[int, str]:
+        """The names of a workspace's people by their numbers."""
+        return {one.user_id: one.user.name for one in self._workspaces.members(workspace)}
+
+    def people(self, workspace: str) -> Mapping[int, str]:
+        """Who can be given tasks: members who may label."""
+        members = self._workspaces.members(workspace)
+        return {one.user_id: one.user.name for one in members if one.rank >= Role.EDITOR}
+
+    def go(
+        self,
+        workspace: str,
+        project_id: int,
+        deed: str,
+        filters: Filters,
+        selection: Selection,
+        principal: Principal,
+        options: Mapping[str, Any] | None = None,
+        *,
+        above: int = 0,
+        up_to: int | None = None,
+        most_s: float | None = None,
+    ) -> Done:
+        """Do it, as far as most_s seconds reach; at least one transaction of it.
+
+        options: annotator (an id), model_version (a text or several), people (ids).
+        Raises NotFound, Invalid, Forbidden, Conflict; what was done before stays done.
+        """
+        self._check(workspace, project_id, deed, filters, selection, principal)
+        options = options or {}
+        if deed in ("assign", "unassign"):
+            options = {**options, "people": self._named(workspace, deed, options)}
+        until = None if most_s is None else time.monotonic() + most_s
+        last = self._grid.newest(workspace, project_id) if up_to is None else up_to
+        tasks = items = 0
+        while True:
+            ids = self._grid.ids(
+                workspace, project_id, filters, selection, limit=BATCH, above=above, up_to=last
+            )
+            if not ids:
+                return Done(tasks, items, None)
+            items += self._batch(workspace, project_id, deed, ids, principal, options)
+            tasks, above = tasks + len(ids), ids[-1]
+            if until is not None and time.monotonic() >= until:
+                return Done(tasks, items, above)
+
+    def _check(
+        self,
+        workspace: str,
+        project_id: int,
+        deed: str,
+        filters: Filters,
+        selection: Selection,
+        principal: Principal,
+    ) -> None:
+        if deed not in DEEDS:
+            raise Invalid(
+                f"Can't find {deed[:60]!r} in registered actions.",
+                advice=f"There are {', '.join(DEEDS)}.",
+                field="id",
+            )
+        if deed == "retrieve_tasks_predictions" and (
+            self.predictor is None or not self.predictor.can_predict(workspace, project_id)
+        ):
+            raise Conflict("This project has no model to ask.", advice="Connect one first.")
+        if selection.is_none:
+            raise Invalid("No task is selected.", field="selectedItems")
+        is_whole = selection.is_all and not selection.ids and not filters.items
+        if deed == "delete_tasks" and is_whole and not principal.can(Role.OWNER):
+            raise Forbidden("Only an owner may delete all tasks of a project.")
+
+    def _batch(
+        self,
+        workspace: str,
+        project_id: int,
+        deed: str,
+        ids: Sequence[int],
+        principal: Principal,
+        options: Mapping[str, Any],
+    ) -> int:
+        if deed == "retrieve_tasks_predictions":
+            assert self.predictor is not None
+            return self.predictor.retrieve(workspace, project_id, ids, principal)
+        with self._db.write() as session:
+            project = project_of(session, workspace, project_id, is_locked=True)
+            return self._acts[deed](session, project, ids, principal, options)
+
+    def _named(self, workspace: str, deed: str, options: Mapping[str, Any]) -> dict[int, str]:
+        """People by id and name; for unassign without any, all. Raises Invalid."""
+        people, given = self.people(workspace), options.get("people") or ()
+        wanted = [one for one in given if isinstance(one, int) and not isinstance(one, bool)]
+        if deed == "unassign":
+            return {one: people.get(one, "") for one in wanted}
+        wrong = [one for one in wanted if one not in people]
+        if not wanted or wrong:
+            raise Invalid(
+                "Nobody is named." if not wanted else f"User {wrong[0]} may not label here.",
+                advice="Editors and owners of the workspace can be given tasks.",
+                field="people",
+            )
+        return {one: people[one] for one in wanted}
+
+    # --- within a transaction ----------------------------------------------------------------
+
+    def _remove_annotations(
+        self,
+        session: Session,
+        project: LabelProject,
+        ids: Sequence[int],
+        principal: Principal,
+        options: Mapping[str, Any],
+    ) -> int:
+        said = delete(LabelAnnotation).where(LabelAnnotation.task_id.in_(ids))
+        drafts = delete(LabelDraft).where(LabelDraft.task_id.in_(ids))
+        if (annotator := _number(options, "annotator")) is not None:
+            said = said.where(LabelAnnotation.completed_by_id == annotator)
+            drafts = drafts.where(LabelDraft.user_id == annotator)
+        gone = session.execute(
+            said.returning(LabelAnnotation.task_id, LabelAnnotation.ground_truth)
+        ).all()
+        session.execute(drafts)
+        self._touch(session, {task_id for task_id, _ in gone}, principal)
+        move(session, project, ground_truth=-sum(is_true for _, is_true in gone))
+        count_tasks(session, project, sorted({task_id for task_id, _ in gone}))
+        return len(gone)
+
+    def _remove_predictions(
+        self, session: Session, project: LabelProject, ids: Sequence[int], *_: object
+    ) -> int:
+        gone = session.scalars(
+            delete(LabelPrediction)
+            .where(LabelPrediction.task_id.in_(ids))
+            .returning(LabelPrediction.task_id)
+        ).all()
+        count_tasks(session, project, sorted(set(gone)))
+        return len(gone)
+
+    def _accept(
+        self,
+        session: Session,
+        project: LabelProject,
+        ids: Sequence[int],
+        principal: Principal,
+        options: Mapping[str, Any],
+    ) -> int:
+        taken = select(LabelAnnotation.parent_prediction_id).where(
+            LabelAnnotation.task_id.in_(ids), LabelAnnotation.parent_prediction_id.is_not(None)
+        )
+        asked = (
+            select(LabelPrediction)
+            .where(LabelPrediction.task_id.in_(ids), LabelPrediction.id.not_in(taken))
+            .order_by(LabelPrediction.id)
+        )
+        version = options.get("model_version")
+        if version is not None:
+            versions = version if isinstance(version, list) else [version]
+            asked = asked.where(LabelPrediction.model_version.in_(list(map(str, versions))))
+        now = self._clock()
+        rows: list[dict[str, Any]] = [
+            {
+                "task_id": one.task_id,
+                "project_id": project.id,
+                "key": secrets.token_hex(16),
+                "result": one.result,
+                "result_count": _length(one.result),
+                "completed_by_id": principal.user_id,
+                "completed_by_name": principal.name,
+                "updated_by_id": principal.user_id,
+                "created_at": now,
+                "updated_at": now,
+                "parent_prediction_id": one.id,
+                "last_action": "prediction",
+            }
+            for one in session.scalars(asked)
+        ]
+        if rows:
+            session.execute(insert(LabelAnnotation), rows)
+            touched = {row["task_id"] for row in rows}
+            self._touch(session, touched, principal)
+            count_tasks(session, project, sorted(touched))
+        return len(rows)
+
+    def _assign(
+        self,
+        session: Session,
+        project: LabelProject,
+        ids: Sequence[int],
+        _: Principal,
+        options: Mapping[str, Any],
+    ) -> int:
+        make = sqlite_insert if self._db.is_sqlite else postgres_insert
+        rows: list[dict[str, Any]] = [
+            {"task_id": task_id, "user_id": one, "user_name": name, "project_id": project.id}
+            for one, name in options["people"].items()
+            for task_id in ids
+        ]
+        made = 0
+        for at in range(0, len(rows), BATCH):
+            statement = make(LabelAssignment).values(rows[at : at + BATCH])
+            added = session.scalars(
+                statement.on_conflict_do_nothing().returning(LabelAssignment.task_id)
+            )
+            made += len(added.all())
+        return made
+
+    def _unassign(
+        self,
+        session: Session,
+        _project: LabelProject,
+        ids: Sequence[int],
+        _: Principal,
+        options: Mapping[str, Any],
+    ) -> int:
+        asked = delete(LabelAssignment).where(LabelAssignment.task_id.in_(ids))
+        if options["people"]:
+            asked = asked.where(LabelAssignment.user_id.in_(list(options["people"])))
+        return len(session.scalars(asked.returning(LabelAssignment.task_id)).all())
+
+    def _touch(self, session: Session, ids: set[int], principal: Principal) -> None:
+        session.execute(
+            update(LabelTask)
+            .where(LabelTask.id.in_(ids))
+            .values(updated_at=self._clock(), updated_by_id=principal.user_id)
+        )
+
+
+def _number(options: Mapping[str, Any], name: str) -> int | None:
+    value = options.get(name)
+    if value in (None, ""):
+        return None
+    if isinstance(value, str | int) and str(value).isdecimal() and len(str(value)) < 10:
+        return int(value)
+    raise Invalid("A valid integer is required.", field=name)
+
+
+def _length(result: str) -> int:
+    return len(orjson.loads(result))
