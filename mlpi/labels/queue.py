@@ -7,6 +7,7 @@ the task that they have.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import Select, delete, func, select
@@ -29,9 +30,17 @@ class Queue:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db, self._clock = db, clock
 
-    def next(self, workspace: str, project_id: int, principal: Principal) -> int | None:
+    def next(
+        self,
+        workspace: str,
+        project_id: int,
+        principal: Principal,
+        *,
+        besides: Collection[int] = (),
+    ) -> int | None:
         """The task that this person should label now, leased to them; None: nothing is left.
 
+        besides: tasks that are not meant: those the asker has before them or is about to send.
         Raises NotFound.
         """
         with self._db.write() as session:
@@ -42,9 +51,13 @@ class Queue:
                     LabelLease.project_id == project.id, LabelLease.expires_at <= now
                 )
             )
-            task_id = session.scalar(self._mine(project, principal))
+            task_id = session.scalar(
+                self._mine(project, principal).where(LabelTask.id.not_in(besides))
+            )
             if task_id is None:
-                task_id = session.scalar(self._free(project, principal))
+                task_id = session.scalar(
+                    self._free(project, principal).where(LabelTask.id.not_in(besides))
+                )
             if task_id is not None:
                 self._lease(session, project, task_id, principal)
             return task_id

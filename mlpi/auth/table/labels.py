@@ -63,6 +63,15 @@ PAGES = rows(
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
     owner  POST     /labels/{project_id}/remove
+
+    # the labeling page
+    editor GET      /labels/{project_id}/label
+    editor GET      /labels/{project_id}/label/next  # takes a lease
+    editor GET      /labels/{project_id}/label/tasks/{task_id}
+    editor POST     /api/mlpi/labels/tasks/{task_id}/annotations
+    editor PUT      /api/mlpi/labels/annotations/{annotation_id}
+    editor PUT      /api/mlpi/labels/tasks/{task_id}/draft
+    editor POST     /api/mlpi/labels/projects/{project_id}/release
     """,
 )
 
