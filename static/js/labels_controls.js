@@ -163,7 +163,7 @@
   };
   controls.Number = (box, context) => {
     const { min, max, step = "any", slider } = context.control.attributes;
-    const field = make("input", { type: slider === "true" && min && max ? "range" : "number", min, max, step, "aria-label": context.control.name });
+    const field = make("input", { type: slider === "true" && min && max ? "range" : "number", min, max, step, placeholder: min && max ? `${context.control.name}, ${min} to ${max}` : context.control.name, "aria-label": context.control.name });
     const shown = make("output", { className: "dim num" });
     const wrong = make("p", { className: "wrong", role: "alert", hidden: true });
     field.addEventListener("input", () => {

@@ -10,11 +10,13 @@
   const [stage, notices] = [find("stage"), find("label-notices")];
   const oneTask = Number(new URLSearchParams(location.search).get("task")) || null;
   const MOST_REASONS = 8;
+  const AGAIN_MS = 3000;
+  const TWICE_MS = 400;
 
   const mine = labels.makeState(config);
   const keys = labels.makeKeys(config);
   // What is before the person now. annotation: their own one that is changed, or null.
-  const now = { task: null, annotation: null, prediction: null, parent: null, drawn: null, state: mine, lock: "", began: 0, hidden: 0, first: "[]", wrong: null, relating: null, reply: "" };
+  const now = { task: null, annotation: null, prediction: null, parent: null, drawn: null, state: mine, lock: "", began: 0, hidden: 0, first: "[]", wrong: null, relating: null, reply: "", isOpening: false, isFetching: false };
   let progress = start.progress;
 
   const say = (text) => (find("say").textContent = text);
@@ -115,11 +117,14 @@
     const told = task.drafts.find((one) => one.annotation === (own?.id ?? 0)) ?? null;
     const typed = outbox.draftOf(task.id, own?.id);
     const base = own ? own.result : told || typed ? [] : labels.defaults(config);
-    Object.assign(now, { task, annotation: own, prediction: null, parent: null, lock: "", began: performance.now(), hidden: 0, wrong: null, relating: null, reply: own?.unique_id ?? labels.newId(32) });
+    Object.assign(now, { task, annotation: own, prediction: null, parent: null, lock: "", began: performance.now(), hidden: 0, wrong: null, relating: null, isFetching: false, reply: own?.unique_id ?? labels.newId(32) });
     now.first = JSON.stringify(base);
     const latest = withIds(typed?.result ?? told?.result ?? base);
     const before = [base, told?.result].filter((one) => one && JSON.stringify(one) !== JSON.stringify(latest));
+    now.isOpening = true;
     mine.reset(latest, before);
+    saved = mine.results;
+    now.isOpening = false;
     find("label-empty").hidden = true;
     root.dataset.task = task.id;
     rebuild();
@@ -128,6 +133,11 @@
     showProgress(task.progress.done > progress.done ? task.progress : progress);
     showSending();
     scrollTo({ top: 0 });
+    // How long the person waited for it, for whoever measures.
+    if (root.dataset.pressed) requestAnimationFrame(() => setTimeout(() => {
+      root.dataset.paintedMs = (performance.now() - Number(root.dataset.pressed)).toFixed(1);
+      delete root.dataset.pressed;
+    }));
     if (!oneTask && outbox.status === "idle" && !outbox.waiting.length) sitting.look()?.catch(() => {});
   }
   // Everything of the task anew: another task, or one that may not be changed any more.
@@ -187,25 +197,19 @@
     find("previous").disabled = !sitting.canGoBack;
     find("panel").hidden = !Object.values(config.controls).some((one) => one.isRegion) && !now.state.relations().length;
   }
-  let lastSaved = null;
+  let saved = null;  // the results that are kept already
   function saveDraft() {
-    if (isReadonly() || (mine.results === lastSaved && now.task)) return;
-    lastSaved = mine.results;
-    if (!isTouched()) outbox.forgetDraft(now.task.id, now.annotation?.id);
-    outbox.draft({ task: now.task.id, annotation: now.annotation?.id ?? 0, result: mine.results, lead_time: leadTime() });
+    if (isReadonly() || mine.results === saved) return;
+    saved = mine.results;
+    outbox.draft({ task: now.task.id, number: now.task.number, annotation: now.annotation?.id ?? 0, result: mine.results, lead_time: leadTime() });
   }
-  let heldResults = null;
   mine.listen(() => {
+    if (now.isOpening) return;
+    if (mine.results !== saved) now.wrong = null;
+    saveDraft();
     draw();
-    // Selecting changes no result; a task that was just opened has nothing to save.
-    if (mine.results === heldResults) return;
-    const isOpening = heldResults === null || now.drawn === null || now.state !== mine || JSON.stringify(mine.results) === now.first;
-    heldResults = mine.results;
-    now.wrong = null;
-    showNotices();
-    if (!isOpening || isDraftThere()) saveDraft();
+    showSending();
   });
-  const isDraftThere = () => now.drawn !== null && now.state === mine && Boolean(outbox.draftOf(now.task.id, now.annotation?.id) || now.task.drafts.length);
 
   // --- sending -----------------------------------------------------------------------------------------
   function send(more) {
@@ -225,6 +229,8 @@
   }
   function submit() {
     if (isReadonly()) return;
+    // A key or button pressed twice means the task before, not this one unseen.
+    if (!isTouched() && performance.now() - now.began < TWICE_MS) return;
     const [first] = labels.rules.missing(mine, config, now.drawn.places);
     if (first) {
       if (first.id) mine.select(first.id);
@@ -301,34 +307,29 @@
     find("label-empty").replaceChildren(make("h2", { textContent: progress.total ? "All done" : "No tasks yet" }), make("p", { textContent: words }), make("a", { className: "btn", href: document.querySelector(".label-head a").href, textContent: "To the project" }), button("Look again", goOn, ""));
     find("task-name").textContent = progress.total ? "All done" : "No tasks";
     for (const id of ["submit", "skip", "undo", "redo"]) find(id).disabled = true;
-    find("previous").disabled = !sitting.canGoBack;
+    find("previous").disabled = sitting.current === null;
+    now.isFetching = false;
     showNotices();
   }
   async function goOn() {
     if (sitting.ahead) return open(sitting.ahead);
-    stage.classList.add("still");
+    now.isFetching = true;
     now.lock = { words: "Fetching the next task…", canTake: false };
+    draw();
     try {
       const task = await sitting.next();
+      if (!now.isFetching) return;
       now.lock = "";
       if (task) open(task);
       else nothingLeft();
     } catch (error) {
-      now.lock = "";
       trouble(error);
-      addEventListener("online", goOn, { once: true });
-      waitForBack();
+      if (now.isFetching && !error.status) setTimeout(() => now.isFetching && goOn(), AGAIN_MS);
     }
   }
-  // Where the server was away when the next task was asked for.
-  let isWaiting = false;
-  function waitForBack() {
-    if (isWaiting) return;
-    isWaiting = true;
-    setTimeout(() => {
-      isWaiting = false;
-      if (!sitting.ahead && now.wrong && (!now.task || outbox.of(now.task.id) || now.annotation === null)) goOn();
-    }, 3000);
+  function previous() {
+    // Where nothing is left, the task before is the one that was there last.
+    move(now.task ? sitting.back() : sitting.current);
   }
   async function move(id) {
     if (id === null) return;
@@ -365,7 +366,7 @@
     else now.state.select(null);
     draw();
   });
-  keys.on(["left", "ctrl+left"], "The task before", () => move(sitting.back()));
+  keys.on(["left", "ctrl+left"], "The task before", previous);
   keys.on(["right", "ctrl+right"], "The next task", following);
   // Regions come by Tab while none of the page's parts has the focus, or one is selected.
   const isFree = () => document.activeElement === document.body || document.activeElement === find("main");
@@ -383,7 +384,7 @@
     find("keys-sheet").querySelector("div").replaceChildren(keys.sheet());
     find("keys-sheet").showModal();
   }
-  const clicks = { submit, skip, undo: () => mine.undo(), redo: () => mine.redo(), previous: () => move(sitting.back()), following, "show-keys": showKeys, "show-instruction": () => find("instruction-sheet").showModal() };
+  const clicks = { submit, skip, undo: () => mine.undo(), redo: () => mine.redo(), previous, following, "show-keys": showKeys, "show-instruction": () => find("instruction-sheet").showModal() };
   for (const [id, run] of Object.entries(clicks)) find(id).addEventListener("click", () => run());
   for (const one of root.querySelectorAll("[data-close]")) one.addEventListener("click", () => one.closest("dialog").close());
 

@@ -44,7 +44,7 @@ def router(room: Room) -> APIRouter:
         )
         return answer({"task": task})
 
-    @pages.get(PAGE + "/tasks/{task_id:int}")
+    @pages.get(PAGE + "/tasks/{task_id}")
     def one_task(request: Request, project_id: int, task_id: int) -> Response:
         workspace = workspace_of(request)
         task = room.editor.hold(workspace, project_id, task_id, principal_of(request))
@@ -55,7 +55,7 @@ def router(room: Room) -> APIRouter:
 
 
 def _add_sending(pages: APIRouter, room: Room) -> None:
-    @pages.post(API + "/tasks/{task_id:int}/annotations")
+    @pages.post(API + "/tasks/{task_id}/annotations")
     async def submit(request: Request, task_id: int) -> Response:
         sent = await fields_of(request)
         found = await run_in_threadpool(
@@ -63,7 +63,7 @@ def _add_sending(pages: APIRouter, room: Room) -> None:
         )
         return answer(found, 201 if found["isNew"] else 200)
 
-    @pages.put(API + "/annotations/{annotation_id:int}")
+    @pages.put(API + "/annotations/{annotation_id}")
     async def update(request: Request, annotation_id: int) -> Response:
         sent = await fields_of(request)
         found = await run_in_threadpool(
@@ -71,7 +71,7 @@ def _add_sending(pages: APIRouter, room: Room) -> None:
         )
         return answer(found)
 
-    @pages.put(API + "/tasks/{task_id:int}/draft")
+    @pages.put(API + "/tasks/{task_id}/draft")
     async def draft(request: Request, task_id: int) -> Response:
         sent = await fields_of(request)
         found = await run_in_threadpool(
@@ -79,7 +79,7 @@ def _add_sending(pages: APIRouter, room: Room) -> None:
         )
         return answer(found)
 
-    @pages.post(API + "/projects/{project_id:int}/release")
+    @pages.post(API + "/projects/{project_id}/release")
     async def release(request: Request, project_id: int) -> Response:
         sent = await fields_of(request)
         tasks = sent.get("tasks")
