@@ -9,7 +9,6 @@
   const find = (id) => document.getElementById(id);
   const [stage, notices] = [find("stage"), find("label-notices")];
   const oneTask = Number(new URLSearchParams(location.search).get("task")) || null;
-  const MOST_REASONS = 8;
   const AGAIN_MS = 3000;
   const TWICE_MS = 400;
 
@@ -47,54 +46,14 @@
   });
 
   // --- what is said at the top ---------------------------------------------------------------------
-  function showProgress(told) {
-    progress = told;
-    [find("progress").max, find("progress").value] = [told.total || 1, told.done];
-    find("progress-words").textContent = `${told.done.toLocaleString("en")} of ${told.total.toLocaleString("en")}`;
-  }
+  const showProgress = (told) => labels.showProgress((progress = told));
+  const button = labels.button;
   function showSending() {
-    const sign = find("saved");
-    const waiting = outbox.waiting.length + (outbox.hasDrafts ? 1 : 0);
-    const [words, kind] = {
-      idle: [waiting ? "Saving…" : "Saved", waiting ? "" : "ok"],
-      sending: ["Saving…", ""],
-      offline: [outbox.waiting.length ? `Offline, ${outbox.waiting.length} to send` : "Offline", "warn"],
-      login: ["Logged out", "warn"],
-      person: ["Another person", "warn"],
-    }[outbox.status];
-    sign.hidden = !waiting && !isTouched() && outbox.status === "idle" && !now.annotation;
-    sign.className = `chip ${kind}`;
-    sign.textContent = words;
-    sign.title = outbox.isKept ? "What you do is kept in this browser until the server has it." : "This browser keeps nothing: do not close this page before it says Saved.";
+    labels.showSaved(outbox, isTouched() || Boolean(now.annotation));
     showNotices();
   }
-  function notice(kind, words, ...more) {
-    return make("div", { className: `notice ${kind}` }, make("span", { textContent: words }), ...more);
-  }
-  function button(words, run, kind = "small") {
-    const made = make("button", { type: "button", className: `btn ${kind}`, textContent: words });
-    made.addEventListener("click", run);
-    return made;
-  }
   function showNotices() {
-    const shown = [];
-    if (outbox.status === "login" || outbox.status === "person") {
-      const way = make("a", { className: "btn small", href: `/login?next=${encodeURIComponent(`/labels/${start.project}`)}`, target: "_blank", rel: "noopener", textContent: "Log in, in a new tab" });
-      const words = outbox.status === "login" ? "You are logged out. Nothing is lost: what you do is kept here, and sent when you are logged in again." : outbox.detail;
-      shown.push(notice("warn", words, way, button("Send now", () => outbox.now())));
-    } else if (outbox.status === "offline") {
-      shown.push(notice("warn", `${outbox.detail} Go on: what you do is kept in this browser, and sent by itself.`, button("Try now", () => outbox.now())));
-    }
-    if (!outbox.isKept) shown.push(notice("bad", "This browser has no room to keep what is not sent yet. Do not close this page."));
-    for (const one of outbox.refused) {
-      shown.push(notice("bad", `Task ${one.number} was not accepted: ${one.refused}`, button("Go back to it", () => reopen(one)), button("Discard", () => outbox.discard(one), "quiet small")));
-    }
-    if (now.lock) shown.push(notice("info", now.lock.words, now.lock.canTake ? button("Go on here", () => tabs.take()) : null));
-    if (now.wrong) shown.push(notice("bad", now.wrong));
-    const told = JSON.stringify(shown.map((one) => one.textContent));
-    if (notices.dataset.told === told) return;
-    notices.dataset.told = told;
-    notices.replaceChildren(...shown);
+    labels.showNotices(notices, { start, outbox, lock: now.lock, wrong: now.wrong, reopen, take: () => tabs.take() });
   }
   function lock(words, canTake) {
     now.lock = { words, canTake };
@@ -212,7 +171,9 @@
   });
 
   // --- sending -----------------------------------------------------------------------------------------
+  let sentAt = -Infinity;
   function send(more) {
+    sentAt = performance.now();
     const { task, annotation, reply, parent } = now;
     const result = more.was_cancelled ? [] : labels.rules.sendable(mine, config, now.drawn.places);
     const body = { unique_id: reply, result, lead_time: leadTime(), was_cancelled: false, ...more };
@@ -230,7 +191,7 @@
   function submit() {
     if (isReadonly()) return;
     // A key or button pressed twice means the task before, not this one unseen.
-    if (!isTouched() && performance.now() - now.began < TWICE_MS) return;
+    if (!isTouched() && performance.now() - sentAt < TWICE_MS) return;
     const [first] = labels.rules.missing(mine, config, now.drawn.places);
     if (first) {
       if (first.id) mine.select(first.id);
@@ -248,30 +209,8 @@
     root.dataset.pressed = String(performance.now());
     send({});
   }
-  const reasons = () => {
-    try {
-      return JSON.parse(localStorage.getItem("mlpi.labels.reasons")) ?? [];
-    } catch {
-      return [];
-    }
-  };
-  function skip() {
-    if (isReadonly() || !start.canSkip) return;
-    find("skip-reasons").replaceChildren(...reasons().map((one) => make("option", { value: one })));
-    find("skip-sheet").querySelector("input").value = "";
-    find("skip-sheet").showModal();
-  }
-  find("skip-sheet").querySelector("form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const reason = event.target.elements.reason.value.trim();
-    find("skip-sheet").close();
-    try {
-      if (reason) localStorage.setItem("mlpi.labels.reasons", JSON.stringify([reason, ...reasons().filter((one) => one !== reason)].slice(0, MOST_REASONS)));
-    } catch {
-      // Then it is typed again next time.
-    }
-    send({ was_cancelled: true, skip_reason: reason });
-  });
+  const askWhy = labels.makeSkipSheet(find("skip-sheet"), (reason) => send({ was_cancelled: true, skip_reason: reason }));
+  const skip = () => !isReadonly() && start.canSkip && askWhy();
   function reopen(entry) {
     const task = sitting.cached.get(entry.task);
     const begin = (one) => {
@@ -395,7 +334,7 @@
     else if (hiddenAt !== null) now.hidden += performance.now() - hiddenAt;
   });
   addEventListener("pagehide", () => {
-    const idle = now.task && !isTouched() && !now.annotation ? [now.task.id] : [];
+    const idle = now.task && !now.lock && !isTouched() && !now.annotation ? [now.task.id] : [];
     sitting.release([...idle, ...(sitting.ahead ? [sitting.ahead.id] : [])]);
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload());

@@ -8,7 +8,7 @@
     const base = `/labels/${start.project}/label`;
     const remembered = `mlpi.labels.${start.project}.at`;
     const cache = new Map();
-    let [trail, at, ahead, asking] = [[], -1, null, null];
+    let [trail, at, ahead, asking, isDry] = [[], -1, null, null, false];
 
     async function get(path, query = {}) {
       const words = new URLSearchParams({ ...query, workspace: start.workspace });
@@ -57,11 +57,13 @@
           // The next sitting begins with whatever is next.
         }
       },
-      // Fetch the next one, once; called when there is time for it.
+      // Fetch the next one, once; called when there is time for it. Where nothing was left, nothing
+      // is asked for until somebody wants to go on.
       look() {
-        if (ahead || asking) return asking;
+        if (ahead || asking || isDry) return asking;
         asking = get("/next", { besides: besides() })
           .then((task) => {
+            isDry = task === null;
             if (task && task.id !== trail[at]) {
               ahead = keep(task);
               preload(task);
@@ -72,7 +74,9 @@
         return asking;
       },
       async next() {
-        if (!ahead) await (asking ?? sitting.look());
+        if (!ahead && asking) await asking;
+        isDry = false;
+        if (!ahead) await sitting.look();
         return ahead;
       },
       // One task anew; what was kept of it where the network is down or it is on its way.

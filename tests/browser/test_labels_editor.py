@@ -14,7 +14,7 @@ from tests.browser.conftest import Watch
 from tests.service import Service, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-PATIENCE_MS = 60_000
+PATIENCE_MS = 30_000
 
 
 @dataclass
@@ -520,4 +520,6 @@ def test_pages_are_no_wider_than_the_screen(desk: Desk, watch: Watch, width: int
     select(page, 0, 3)
     press(page, "1")
     expect(page.locator(".region-list li")).to_have_count(1)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    wide = """() => [...document.querySelectorAll("main *")].filter(one =>
+        one.getBoundingClientRect().right > innerWidth + 1).map(one => one.className).slice(0, 3)"""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.evaluate(wide)
