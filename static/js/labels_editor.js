@@ -307,8 +307,8 @@
   });
   keys.on(["left", "ctrl+left"], "The task before", previous);
   keys.on(["right", "ctrl+right"], "The next task", following);
-  // Regions come by Tab while none of the page's parts has the focus, or one is selected.
-  const isFree = () => document.activeElement === document.body || document.activeElement === find("main");
+  // Regions come by Tab while nothing or their text has the focus; past the last, Tab goes on as ever.
+  const isFree = () => document.activeElement === document.body || document.activeElement.matches("main, .span-text");
   keys.on(["tab"], "The next region", () => isFree() && besideRegion(1));
   keys.on(["shift+tab"], "The region before", () => isFree() && besideRegion(-1));
   keys.on(["alt+r"], "Relate the region to another", () => {

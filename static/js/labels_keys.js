@@ -20,7 +20,7 @@
     const key = parts.pop();
     return [...["ctrl", "alt", "shift"].filter((one) => parts.includes(one)), key].join("+");
   }
-  const isTyping = (target) => target.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]");
+  const isTyping = (target) => target.matches?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 
   // config: whose labels' own hotkeys nobody else gets.
   labels.makeKeys = (config) => {

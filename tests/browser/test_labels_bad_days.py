@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watch, Watched
-from tests.browser.test_labels_editor import Desk, desk_of, opened, press
+from tests.browser.test_labels_editor import Desk, opened, press
 from tests.service import Service, running_service, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -32,8 +32,9 @@ def frail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def desk(frail: Service) -> Desk:
-    return desk_of(frail)
+def desk(frail: Service) -> Iterator[Desk]:
+    with frail.client(frail.token("ana", "lab")) as client:
+        yield Desk(frail, client)
 
 
 @pytest.fixture

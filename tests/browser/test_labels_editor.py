@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,10 @@ def plain(one: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in one.items() if name not in ("id", "origin")}
 
 
-def desk_of(service: Service) -> Desk:
-    return Desk(service, service.client(service.token("ana", "lab")))
-
-
 @pytest.fixture(scope="module")
-def desk(service: Service) -> Desk:
-    return desk_of(service)
+def desk(service: Service) -> Iterator[Desk]:
+    with service.client(service.token("ana", "lab")) as client:
+        yield Desk(service, client)
 
 
 def opened(page: Page, desk: Desk, project: int, query: str = "") -> Page:
