@@ -158,6 +158,8 @@ class Annotations:
             annotation.result, annotation.result_count = one.result, one.result_count
             annotation.was_cancelled = one.was_cancelled
             annotation.lead_time_s = one.lead_time_s
+            if "skip_reason" in sent:
+                annotation.skip_reason = one.skip_reason
             annotation.updated_at, annotation.updated_by_id = self._clock(), principal.user_id
             annotation.last_action = "updated"
             if one.ground_truth != annotation.ground_truth:

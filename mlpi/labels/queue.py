@@ -9,6 +9,7 @@ the task that they have.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import ScalarSelect, Select, delete, exists, func, select
@@ -37,9 +38,17 @@ class Queue:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db, self._clock = db, clock
 
-    def next(self, workspace: str, project_id: int, principal: Principal) -> int | None:
+    def next(
+        self,
+        workspace: str,
+        project_id: int,
+        principal: Principal,
+        *,
+        besides: Collection[int] = (),
+    ) -> int | None:
         """The task that this person should label now, leased to them; None: nothing is left.
 
+        besides: tasks that are not meant: those the asker has before them or is about to send.
         Raises NotFound.
         """
         with self._db.write() as session:
@@ -50,16 +59,16 @@ class Queue:
                     LabelLease.project_id == project.id, LabelLease.expires_at <= now
                 )
             )
-            task_id = session.scalar(self._mine(project, principal))
+            is_other = LabelTask.id.not_in(besides)
+            task_id = session.scalar(self._mine(project, principal).where(is_other))
             has_assigned = session.scalar(
                 select(exists().where(LabelAssignment.project_id == project.id))
             )
             if task_id is None and has_assigned:
-                task_id = session.scalar(self._assigned(project, principal))
+                task_id = session.scalar(self._assigned(project, principal).where(is_other))
             if task_id is None:
-                task_id = session.scalar(
-                    self._free(project, principal, has_assigned=bool(has_assigned))
-                )
+                free = self._free(project, principal, has_assigned=bool(has_assigned))
+                task_id = session.scalar(free.where(is_other))
             if task_id is not None:
                 self._lease(session, project, task_id, principal)
             return task_id

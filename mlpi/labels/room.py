@@ -15,6 +15,7 @@ from mlpi.labels.bringing.intake import Intake
 from mlpi.labels.bringing.local import LocalFiles
 from mlpi.labels.bringing.pictures import Pictures
 from mlpi.labels.bringing.service import Bringing
+from mlpi.labels.editor.service import Editor
 from mlpi.labels.exporting.delivery import Delivery
 from mlpi.labels.exporting.service import Exports
 from mlpi.labels.exporting.snapshots import Snapshots
@@ -48,11 +49,12 @@ class Room:
     grid: Grid
     views: Views
     deeds: Deeds
+    editor: Editor
 
     @classmethod
     def build(cls, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> Room:
         home = house.settings.home
-        tasks, pictures = Tasks(house.db, house.clock), Pictures(home)
+        pictures = Pictures(home)
         files = Files(house.db, home, house.clock)
         grid = Grid(house.db)
         snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home)
@@ -61,12 +63,16 @@ class Room:
             files.drop_project(project_id)
             pictures.drop_project(project_id)
 
+        projects = Projects(house.db, house.audit, house.clock, drop_files)
+        tasks = Tasks(house.db, house.clock)
+        annotations = Annotations(house.db, house.clock)
+        queue = Queue(house.db, house.clock)
         return cls(
             clock=house.clock,
-            projects=Projects(house.db, house.audit, house.clock, drop_files),
+            projects=projects,
             tasks=tasks,
-            annotations=Annotations(house.db, house.clock),
-            queue=Queue(house.db, house.clock),
+            annotations=annotations,
+            queue=queue,
             overview=Overview(house.db),
             bringing=Bringing(house.db, files, tasks, house.clock),
             intake=Intake(house.db, files, jobs.jobs, house.audit, house.clock),
@@ -79,4 +85,5 @@ class Room:
             grid=grid,
             views=Views(house.db),
             deeds=Deeds(house.db, house.clock, grid, house.workspaces),
+            editor=Editor(projects, tasks, annotations, queue, house.clock),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from mlpi.labels import export_routes, import_routes, project_routes
+from mlpi.labels.editor import routes as editor_routes
 from mlpi.labels.grid import routes as grid_routes
 from mlpi.labels.room import Room
 from mlpi.uploads import Uploads
@@ -17,4 +18,5 @@ def router(room: Room, uploads: Uploads) -> APIRouter:
     pages.include_router(import_routes.router(room, uploads))
     pages.include_router(export_routes.router(room))
     pages.include_router(grid_routes.router(room))
+    pages.include_router(editor_routes.router(room))
     return pages

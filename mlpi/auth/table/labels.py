@@ -118,6 +118,15 @@ PAGES = rows(
     editor POST     /labels/{project_id}/tasks/deed
     editor POST     /labels/{project_id}/views
     editor POST     /labels/{project_id}/views/{view_id}/remove
+
+    # the labeling page
+    editor GET      /labels/{project_id}/label
+    editor GET      /labels/{project_id}/label/next  # takes a lease
+    editor GET      /labels/{project_id}/label/tasks/{task_id}
+    editor POST     /api/mlpi/labels/tasks/{task_id}/annotations
+    editor PUT      /api/mlpi/labels/annotations/{annotation_id}
+    editor PUT      /api/mlpi/labels/tasks/{task_id}/draft
+    editor POST     /api/mlpi/labels/projects/{project_id}/release
     """,
 )
 

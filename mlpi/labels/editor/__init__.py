@@ -1,0 +1,1 @@
+"""The labeling page: what its script is told, and what it sends."""
