@@ -28,6 +28,10 @@ def upgrade() -> None:
         "label_annotations",
         sa.Column("review", sa.String(16), nullable=False, server_default=""),
     )
+    op.create_index(
+        "ix_label_annotations_review", "label_annotations", ["project_id", "review", "id"]
+    )
+    op.create_index("ix_label_tasks_agreement", "label_tasks", ["project_id", "agreement"])
     op.create_table(
         "label_assignments",
         sa.Column(
@@ -112,8 +116,29 @@ def upgrade() -> None:
         sa.Column("secrets", sa.Text, nullable=False),
         sa.Column("is_active", sa.Boolean, nullable=False),
         *_times("created_at", "updated_at"),
+        sa.Column("is_sending", sa.Boolean, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
     )
     op.create_index("ix_label_webhooks_workspace", "label_webhooks", ["workspace"])
+    op.create_table(
+        "label_deliveries",
+        _id(),
+        sa.Column(
+            "webhook_id",
+            sa.Integer,
+            sa.ForeignKey("label_webhooks.id", ondelete="CASCADE"),
+            nullable=False,
+        ),
+        sa.Column("action", sa.String(32), nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("status", sa.Integer, nullable=True),
+        sa.Column("error", sa.String(500), nullable=False),
+        *_times("created_at", "due_at"),
+        sa.Column("ended_at", TIME, nullable=True),
+    )
+    op.create_index("ix_label_deliveries_queue", "label_deliveries", ["webhook_id", "state", "id"])
     op.create_table(
         "label_backends",
         _id(),

@@ -312,7 +312,7 @@ class Annotations:
             )
             session.add(made)
             session.flush()
-            count_tasks(session, project, [task.id])
+            count_tasks(session, project, [task.id], has_said=False)
         return made
 
     def change_prediction(
@@ -331,7 +331,7 @@ class Annotations:
             kept.result, kept.score, kept.model_version = one.result, one.score, one.model_version
             kept.updated_at = self._clock()
             session.flush()
-            count_tasks(session, project, [task.id])
+            count_tasks(session, project, [task.id], has_said=False)
         return kept
 
     def remove_prediction(self, workspace: str, prediction_id: int) -> None:
@@ -340,7 +340,7 @@ class Annotations:
             kept, task, project = prediction_of(session, workspace, prediction_id, is_locked=True)
             session.delete(kept)
             session.flush()
-            count_tasks(session, project, [task.id])
+            count_tasks(session, project, [task.id], has_said=False)
 
     def remove_predictions(self, workspace: str, project_id: int, version: str) -> int:
         """Remove all that one version of a model said; how many went. Raises NotFound."""
@@ -356,7 +356,7 @@ class Annotations:
             ).all()
             touched = sorted(set(gone))
             for at in range(0, len(touched), BATCH):
-                count_tasks(session, project, touched[at : at + BATCH])
+                count_tasks(session, project, touched[at : at + BATCH], has_said=False)
         return len(gone)
 
     def _only_ground_truth(

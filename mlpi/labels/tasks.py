@@ -17,6 +17,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.errors import NotFound
 from mlpi.labels import given
+from mlpi.labels.agreement import percent
 from mlpi.labels.given import GivenTask
 from mlpi.labels.models import (
     LabelAnnotation,
@@ -321,6 +322,9 @@ def _task_row(
         "annotation_count": annotations,
         "skipped_count": skips,
         "prediction_count": len(one.predictions),
+        "agreement": percent.of_task(
+            [each.result for each in one.annotations if not each.was_cancelled]
+        ),
         "prediction_score": sum(scores) / len(scores) if scores else None,
         "lot": random.randrange(LOTS),  # noqa: S311 - an order, no secret
     }
