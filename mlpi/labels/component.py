@@ -13,6 +13,7 @@ from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
 from mlpi.labels.api.app import label_studio
+from mlpi.labels.review import api as review_api
 from mlpi.labels.room import Room
 
 
@@ -23,9 +24,12 @@ class Labels:
     links: Sequence[Link] = (Link("Labels", "/labels", "labels"),)
 
     def __init__(self, house: House, jobs: JobsRoom) -> None:
-        self.room = Room.build(house)
+        self.room = Room.build(house, jobs)
         self._api = label_studio(self.room, house.workspaces)
-        self.routers: Sequence[APIRouter] = (routes.router(self.room),)
+        self.routers: Sequence[APIRouter] = (
+            routes.router(self.room),
+            review_api.router(self.room),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:

@@ -16,6 +16,7 @@ from mlpi.db import Database, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.labels.changes import Changes, changes
 from mlpi.labels.config.config import EMPTY, LabelConfig, read_config
+from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import LabelProject
 
 SAMPLINGS = ("Sequential sampling", "Uniform sampling", "Uncertainty sampling")
@@ -50,8 +51,11 @@ class Page:
 class Projects:
     """The projects of all workspaces; each call names the one that it is for."""
 
-    def __init__(self, db: Database, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, audit: Audit, clock: Clock, events: Events | None = None
+    ) -> None:
         self._db, self._audit, self._clock = db, audit, clock
+        self._events = events or Events(clock)
 
     def page(
         self,
@@ -103,6 +107,7 @@ class Projects:
             session.add(project)
             session.flush()
             self._record(session, Actor(principal.name, address), "label_project_added", project)
+            self._events.project_created(session, project)
         return project
 
     def change(
@@ -122,6 +127,8 @@ class Projects:
                 self._check_change(session, project, before)
             project.updated_at = self._clock()
             self._record(session, Actor(principal.name, address), "label_project_changed", project)
+            session.flush()
+            self._events.project_updated(session, project)
         return project
 
     def remove(
@@ -131,6 +138,7 @@ class Projects:
         with self._db.write() as session:
             project = project_of(session, workspace, project_id)
             self._record(session, Actor(principal.name, address), "label_project_removed", project)
+            self._events.project_deleted(session, project)
             session.execute(delete(LabelProject).where(LabelProject.id == project.id))
 
     def changes(self, workspace: str, project_id: int, config: str) -> Changes:

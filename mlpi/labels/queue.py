@@ -2,7 +2,7 @@
 
 A task is anybody's who has not annotated it, while it lacks annotations and fewer people have it
 before them than it lacks. A lease lasts an hour from its last sign of life; whoever asks again gets
-the task that they have.
+the task that they have. What a reviewer rejected comes back to who made it before anything new.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.labels.models import LabelAnnotation, LabelLease, LabelProject, LabelTask
 from mlpi.labels.projects import SAMPLINGS, project_of
+from mlpi.labels.review.changed import returned
 from mlpi.labels.tasks import task_of
 
 LEASE_S = 3600
@@ -43,6 +44,8 @@ class Queue:
                 )
             )
             task_id = session.scalar(self._mine(project, principal))
+            if task_id is None:
+                task_id = session.scalar(returned(project, principal))
             if task_id is None:
                 task_id = session.scalar(self._free(project, principal))
             if task_id is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from mlpi.labels import project_routes
+from mlpi.labels.hooks import routes as hook_routes
+from mlpi.labels.review import routes as review_routes
 from mlpi.labels.room import Room
 
 
@@ -12,4 +14,6 @@ def router(room: Room) -> APIRouter:
     """The room's pages over its services."""
     pages = APIRouter(include_in_schema=False)
     pages.include_router(project_routes.router(room))
+    pages.include_router(review_routes.router(room))
+    pages.include_router(hook_routes.router(room))
     return pages

@@ -19,6 +19,7 @@ from mlpi.errors import NotFound
 from mlpi.labels import given
 from mlpi.labels.agreement import percent
 from mlpi.labels.given import GivenTask
+from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelDraft,
@@ -66,8 +67,9 @@ class TaskPage:
 class Tasks:
     """The tasks of all projects; each call names the workspace that it is for."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, events: Events | None = None) -> None:
         self._db, self._clock = db, clock
+        self._events = events or Events(clock)
 
     def add(
         self,
@@ -171,6 +173,7 @@ class Tasks:
                 prediction=len(predictions),
                 ground_truth=sum(one["ground_truth"] for one in annotations),
             )
+            self._events.tasks_created(session, project, ids)
         added.tasks += len(batch)
         added.annotations += len(annotations)
         added.predictions += len(predictions)
@@ -239,6 +242,8 @@ class Tasks:
                 ).all()
                 move(session, project, task=-len(removed))
                 self._recount_ground_truth(session, project)
+                if removed:
+                    self._events.tasks_deleted(session, project, removed)
                 gone += len(removed)
         return gone
 

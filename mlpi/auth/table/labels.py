@@ -51,6 +51,15 @@ API = rows(
     editor POST     /api/predictions/
     viewer GET      /api/predictions/{prediction_id}/
     editor PUT,PATCH,DELETE /api/predictions/{prediction_id}/
+
+    # reviews; webhooks, whose addresses may be secrets
+    viewer GET      /api/annotation-reviews/
+    editor POST     /api/annotation-reviews/
+    viewer GET      /api/annotation-reviews/{review_id}/
+    editor PATCH,DELETE /api/annotation-reviews/{review_id}/
+    editor GET,POST /api/webhooks/
+    viewer GET      /api/webhooks/info/
+    editor GET,PUT,PATCH,DELETE /api/webhooks/{webhook_id}/
     """,
 )
 
@@ -63,6 +72,19 @@ PAGES = rows(
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
     owner  POST     /labels/{project_id}/remove
+    viewer GET      /labels/{project_id}/conflicts
+    viewer GET      /labels/{project_id}/review
+    editor POST     /labels/{project_id}/review/{annotation_id}
+    editor POST     /labels/{project_id}/review/{annotation_id}/truth
+    editor GET,POST /labels/{project_id}/webhooks
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/test
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/switch
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/remove
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/deliveries/{delivery_id}
+    viewer GET      /api/mlpi/labels/{project_id}/agreement
+    viewer GET      /api/mlpi/labels/{project_id}/conflicts
+    viewer GET      /api/mlpi/labels/{project_id}/reviews
+    editor POST     /api/mlpi/labels/annotations/{annotation_id}/review
     """,
 )
 

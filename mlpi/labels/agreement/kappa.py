@@ -1,4 +1,4 @@
-"""Agreement beyond chance: Cohen's kappa of two people, Fleiss' of many; 1: always, 0: by chance."""
+"""Agreement beyond chance: Cohen's kappa of two people, Fleiss' of many; 1 always, 0 as chance."""
 
 from __future__ import annotations
 
