@@ -28,9 +28,11 @@ def upgrade() -> None:
         "label_annotations",
         sa.Column("review", sa.String(16), nullable=False, server_default=""),
     )
-    op.create_index(
-        "ix_label_annotations_review", "label_annotations", ["project_id", "review", "id"]
-    )
+    for name, columns in (
+        ("review", ["project_id", "review", "was_cancelled", "id"]),
+        ("days", ["project_id", "created_at", "was_cancelled"]),
+    ):
+        op.create_index(f"ix_label_annotations_{name}", "label_annotations", columns)
     op.create_index("ix_label_tasks_agreement", "label_tasks", ["project_id", "agreement"])
     op.create_table(
         "label_assignments",

@@ -83,7 +83,8 @@ class LabelAnnotation(Base):
         UniqueConstraint("project_id", "key"),
         Index("ix_label_annotations_project", "project_id", "id"),
         Index("ix_label_annotations_people", "project_id", "completed_by_id"),
-        Index("ix_label_annotations_review", "project_id", "review", "id"),
+        Index("ix_label_annotations_review", "project_id", "review", "was_cancelled", "id"),
+        Index("ix_label_annotations_days", "project_id", "created_at", "was_cancelled"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

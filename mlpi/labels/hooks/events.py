@@ -7,6 +7,7 @@ sends them (`hooks.sending`); as long as one waits or runs for a webhook, deeds 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -41,11 +42,13 @@ Payload = dict[str, Any]
 class Events:
     """Called by the services of this room, each call inside of a write transaction.
 
-    wake: called once that transaction has been committed and something is to be sent.
+    wake: called once that transaction has been committed and something is to be sent. counts: of
+    deeds by their names and of "messages", for Prometheus.
     """
 
     def __init__(self, clock: Clock, wake: Callable[[], None] = lambda: None) -> None:
         self._clock, self._wake = clock, wake
+        self.counts: Counter[str] = Counter()
 
     # --- what is done
 
@@ -149,6 +152,7 @@ class Events:
     def _tell(
         self, session: Session, project: LabelProject, action: str, about: Callable[[], Payload]
     ) -> None:
+        self.counts[action] += 1
         wanting = self._wanting(session, project, action)
         if wanting:
             self._write(session, project, wanting, action, about)
@@ -186,6 +190,7 @@ class Events:
                 session.refresh(project)  # its counts were changed by statements
                 whole["project"] = _project(project)
         now = self._clock()
+        self.counts["messages"] += len(wanting)
         for webhook in wanting:
             body = {"action": action, **(whole if webhook.send_payload else {})}
             session.add(
