@@ -53,7 +53,7 @@ class Room:
             queue=Queue(house.db, house.clock),
             overview=overview,
             home=Home(house.db, overview, house.clock),
-            agreement=Agreement(house.db),
+            agreement=Agreement(house.db, house.clock),
             reviews=Reviews(house.db, events, house.clock),
             webhooks=Webhooks(house.db, house.audit, vault, events, house.clock),
         )

@@ -276,7 +276,7 @@ def test_agreement_is_right_after_every_change(house: House) -> None:
 
 def test_a_project_tells_kappa_and_who_agrees_with_whom(house: House) -> None:
     projects, tasks = Projects(house.db, house.audit, house.clock), Tasks(house.db, house.clock)
-    annotations, figures = Annotations(house.db, house.clock), Agreement(house.db)
+    annotations, figures = Annotations(house.db, house.clock), Agreement(house.db, house.clock)
     project = projects.add("lab", {"title": "Texts", "label_config": CONFIG}, ANA)
     assert figures.figures("lab", project.id).mean is None
     texts = [{"text": str(number)} for number in range(12)]

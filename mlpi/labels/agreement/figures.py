@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import combinations, groupby
 from threading import Lock
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import func, select
 
+from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.labels.agreement import kappa, percent
 from mlpi.labels.models import LabelAnnotation, LabelProject, LabelTask
@@ -20,6 +22,7 @@ from mlpi.labels.projects import config_of, project_of
 MOST_TASKS = 5000  # of several annotations, the newest, that kappa and the matrix are taken from
 MOST_PEOPLE = 12  # in the matrix: those with the most annotations there
 REMEMBERED = 64  # projects
+FRESH_S = 60
 # Controls that ask one question about the whole, answered by one of a few words.
 QUESTIONS = ("Choices", "Rating", "Pairwise", "Taxonomy")
 
@@ -70,13 +73,14 @@ class Conflict:
 class Agreement:
     """Answers about a project; each call names the workspace that it is for."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        self._known: dict[int, tuple[tuple[Any, ...], Figures]] = {}
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db, self._clock = db, clock
+        self._known: dict[int, tuple[tuple[Any, ...], datetime, Figures]] = {}
         self._lock = Lock()
 
     def figures(self, workspace: str, project_id: int) -> Figures:
-        """Remembered until something is said anew. Raises NotFound."""
+        """Taken anew when mean or counts have changed, or after a minute. Raises NotFound."""
+        now = self._clock()
         with self._db.read() as session:
             project = project_of(session, workspace, project_id)
             asked = select(func.avg(LabelTask.agreement), func.count(LabelTask.agreement)).where(
@@ -85,21 +89,15 @@ class Agreement:
             mean, rated = session.execute(asked).one()
             if not rated:
                 return Figures(None, 0, 0, (), (), {})
-            newest = select(func.max(LabelAnnotation.updated_at)).where(
-                LabelAnnotation.project_id == project.id
-            )
-            state = (
-                *(mean, rated, project.annotation_count, project.label_config),
-                session.scalar(newest),
-            )
+            state = (mean, rated, project.annotation_count, project.label_config)
             known = self._known.get(project.id)
-            if known is not None and known[0] == state:
-                return known[1]
+            if known and known[0] == state and now - known[1] < timedelta(seconds=FRESH_S):
+                return known[2]
             found = _figures(session, project, float(mean), int(rated))
         with self._lock:
             while len(self._known) >= REMEMBERED:
                 self._known.pop(next(iter(self._known)))
-            self._known[project.id] = (state, found)
+            self._known[project.id] = (state, now, found)
         return found
 
     def conflicts(
