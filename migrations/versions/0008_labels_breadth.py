@@ -34,6 +34,12 @@ def upgrade() -> None:
         "label_annotations",
         sa.Column("review", sa.String(16), nullable=False, server_default=""),
     )
+    for name, columns in (
+        ("review", ["project_id", "review", "was_cancelled", "id"]),
+        ("days", ["project_id", "created_at", "was_cancelled"]),
+    ):
+        op.create_index(f"ix_label_annotations_{name}", "label_annotations", columns)
+    op.create_index("ix_label_tasks_agreement", "label_tasks", ["project_id", "agreement"])
     op.create_table(
         "label_assignments",
         sa.Column(
@@ -118,8 +124,29 @@ def upgrade() -> None:
         sa.Column("secrets", sa.Text, nullable=False),
         sa.Column("is_active", sa.Boolean, nullable=False),
         *_times("created_at", "updated_at"),
+        sa.Column("is_sending", sa.Boolean, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
     )
     op.create_index("ix_label_webhooks_workspace", "label_webhooks", ["workspace"])
+    op.create_table(
+        "label_deliveries",
+        _id(),
+        sa.Column(
+            "webhook_id",
+            sa.Integer,
+            sa.ForeignKey("label_webhooks.id", ondelete="CASCADE"),
+            nullable=False,
+        ),
+        sa.Column("action", sa.String(32), nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("status", sa.Integer, nullable=True),
+        sa.Column("error", sa.String(500), nullable=False),
+        *_times("created_at", "due_at"),
+        sa.Column("ended_at", TIME, nullable=True),
+    )
+    op.create_index("ix_label_deliveries_queue", "label_deliveries", ["webhook_id", "state", "id"])
     op.create_table(
         "label_backends",
         _id(),

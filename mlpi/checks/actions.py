@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlpi.auth.audit import Actor
 from mlpi.auth.vault import Vault
@@ -16,6 +15,7 @@ from mlpi.checks.models import Checkpoint, CheckState, Delivery, Validation
 from mlpi.clock import Clock
 from mlpi.db import Session
 from mlpi.errors import Invalid, NotFound
+from mlpi.jobs.messages import ATTEMPTS, pause, shown_url
 from mlpi.jobs.models import Job
 from mlpi.jobs.service import Jobs, Wish
 
@@ -23,8 +23,6 @@ NOTIFY_JOB = "notify"
 KINDS = ("webhook", "email", "ntfy")
 ON = ("change", "failure", "always")
 MAX_ACTIONS = 10
-ATTEMPTS = 6  # 10 s, 30 s, 90 s, 4.5 min, 13.5 min after each other
-FIRST_PAUSE_S = 10
 FAILED_SHOWN = 10
 
 
@@ -109,7 +107,7 @@ class Actions:
             )
             session.add(delivery)
             session.flush()
-            self._enqueue(session, checkpoint.workspace, delivery, pause_s=0)
+            self._enqueue(session, checkpoint.workspace, delivery, wait=timedelta())
 
     # --- what the jobs room calls
 
@@ -151,11 +149,10 @@ class Actions:
         if job.state == "cancelled" or delivery.attempts >= ATTEMPTS:
             delivery.state = "failed"
             return
-        pause_s = FIRST_PAUSE_S * 3 ** (delivery.attempts - 1)
-        self._enqueue(session, job.workspace, delivery, pause_s=pause_s)
+        self._enqueue(session, job.workspace, delivery, wait=pause(delivery.attempts))
 
     def _enqueue(
-        self, session: Session, workspace: str, delivery: Delivery, *, pause_s: float
+        self, session: Session, workspace: str, delivery: Delivery, *, wait: timedelta
     ) -> None:
         wish = Wish(
             NOTIFY_JOB,
@@ -163,7 +160,7 @@ class Actions:
             {"delivery": delivery.id},
             title=f"Tell {delivery.target}",
             priority=10,
-            available_at=self._clock() + timedelta(seconds=pause_s),
+            available_at=self._clock() + wait,
         )
         job = self._jobs.enqueue_in(session, wish, actor=Actor("mlpi"))
         delivery.job_id = job.id
@@ -232,16 +229,11 @@ def _concerns(on: str, checkpoint: Checkpoint, validation: Validation, event: st
 
 
 def _checked_url(number: int, text: str) -> str:
-    """A URL as it may be shown: paths of webhooks are often secrets."""
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or parts.scheme not in ("http", "https") or not text.isprintable() or " " in text:
+    """A URL as it may be shown. Raises Invalid."""
+    shown = shown_url(text)
+    if shown is None:
         raise _wrong(number, "This is not a URL that begins with http:// or https://.")
-    shown = f"{parts.scheme}://{host}{f':{port}' if port else ''}"
-    return shown if parts.path in ("", "/") else f"{shown}/{parts.path.strip('/')[:4]}…"
+    return shown
 
 
 def _wrong(number: int, what: str) -> Invalid:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import smtplib
 import ssl
@@ -12,10 +10,10 @@ from email.message import EmailMessage
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mlpi.jobs import messages
 from mlpi.jobs.context import JobContext, JobFailed
+from mlpi.jobs.messages import TIMEOUT_S
 
-TIMEOUT_S = 15
-SIGNATURE = "X-Mlpi-Signature"
 _TITLES = {
     "failing": "is failing",
     "recovered": "is well again",
@@ -31,17 +29,11 @@ def send(context: JobContext, order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _webhook(order: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON POST. With a secret, X-Mlpi-Signature is sha256=HMAC of the body in hex."""
+    """A JSON POST, signed when there is a secret."""
     body = json.dumps(order["payload"]).encode()
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "mlpi",
-        "X-Mlpi-Event": order["event"],
-        "X-Mlpi-Delivery": str(order["id"]),
-    }
-    if order.get("secret"):
-        digest = hmac.new(order["secret"].encode(), body, hashlib.sha256).hexdigest()
-        headers[SIGNATURE] = f"sha256={digest}"
+    headers = messages.headers_of(
+        body, event=order["event"], delivery=order["id"], secret=order.get("secret") or ""
+    )
     return _post(order, body, headers)
 
 
@@ -58,22 +50,13 @@ def _ntfy(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _post(order: Mapping[str, Any], body: bytes, headers: dict[str, str]) -> dict[str, Any]:
-    import httpx  # noqa: PLC0415 - 0.1 s
-
     try:
-        answer = httpx.post(
-            order["url"],
-            content=body,
-            headers=headers,
-            timeout=TIMEOUT_S,
-            follow_redirects=False,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The URL is not in the message: it may be the secret.
-        raise JobFailed(f"{order['target']} cannot be reached ({type(error).__name__})") from None
-    if not answer.is_success:
-        raise JobFailed(f"{order['target']} answered {answer.status_code}")
-    return {"status": answer.status_code}
+        status = messages.post(order["url"], body, headers)
+    except messages.Unreachable as error:
+        raise JobFailed(f"{order['target']} {error}") from None
+    if not 200 <= status < 300:
+        raise JobFailed(f"{order['target']} answered {status}")
+    return {"status": status}
 
 
 def _email(order: Mapping[str, Any]) -> dict[str, Any]:

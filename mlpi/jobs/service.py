@@ -14,7 +14,7 @@ from mlpi.errors import Invalid, NotFound
 from mlpi.jobs import store
 from mlpi.jobs.dispatcher import Dispatcher
 from mlpi.jobs.durations import NEWEST, SPAN, Pace, paces
-from mlpi.jobs.kinds import Kinds
+from mlpi.jobs.kinds import JobKind, Kinds
 from mlpi.jobs.models import Job, JobState
 from mlpi.jobs.store import Filter, Pulse
 
@@ -80,32 +80,7 @@ class Jobs:
             known = store.by_key(session, wish.workspace, wish.idempotency_key)
             if known is not None:
                 return known
-        return store.insert(
-            session,
-            kind=kind.name,
-            title=(wish.title or kind.title)[:MAX_TITLE],
-            workspace=wish.workspace,
-            actor=actor.name,
-            params=wish.params,
-            priority=wish.priority,
-            state=JobState.QUEUED,
-            attempt=0,
-            max_attempts=wish.max_attempts or kind.max_attempts,
-            message="",
-            counters={},
-            error="",
-            traceback="",
-            worker="",
-            memory_bytes=wish.memory_bytes or kind.memory_bytes,
-            cpus=float(wish.cpus or kind.cpus),
-            timeout_s=wish.timeout_s or kind.timeout_s,
-            idempotency_key=wish.idempotency_key,
-            parent_id=wish.parent_id,
-            schedule_id=wish.schedule_id,
-            cancel_requested=False,
-            created_at=now,
-            available_at=wish.available_at or now,
-        )
+        return insert_job(session, kind, wish, actor=actor, now=now)
 
     def get(self, workspace: str, job_id: int) -> Job:
         """One job, with its newest progress. Raises NotFound."""
@@ -190,6 +165,36 @@ class Jobs:
             job.message = progress.message
             job.counters = progress.counters
         return job
+
+
+def insert_job(session: Session, kind: JobKind, wish: Wish, *, actor: Actor, now: datetime) -> Job:
+    """Queue a job where there is no `Jobs`: in a worker's own transaction, say."""
+    return store.insert(
+        session,
+        kind=kind.name,
+        title=(wish.title or kind.title)[:MAX_TITLE],
+        workspace=wish.workspace,
+        actor=actor.name,
+        params=wish.params,
+        priority=wish.priority,
+        state=JobState.QUEUED,
+        attempt=0,
+        max_attempts=wish.max_attempts or kind.max_attempts,
+        message="",
+        counters={},
+        error="",
+        traceback="",
+        worker="",
+        memory_bytes=wish.memory_bytes or kind.memory_bytes,
+        cpus=float(wish.cpus or kind.cpus),
+        timeout_s=wish.timeout_s or kind.timeout_s,
+        idempotency_key=wish.idempotency_key,
+        parent_id=wish.parent_id,
+        schedule_id=wish.schedule_id,
+        cancel_requested=False,
+        created_at=now,
+        available_at=wish.available_at or now,
+    )
 
 
 def _find(session: Session, workspace: str, job_id: int) -> Job:

@@ -15,6 +15,7 @@ from mlpi.db import Database, IntegrityError, Session
 from mlpi.errors import Conflict, Forbidden, NotFound
 from mlpi.labels import given
 from mlpi.labels.given import GivenAnnotation
+from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelDraft,
@@ -24,6 +25,7 @@ from mlpi.labels.models import (
     LabelTask,
 )
 from mlpi.labels.projects import config_of, project_of
+from mlpi.labels.review.changed import note_change
 from mlpi.labels.tally import count_tasks, move
 from mlpi.labels.tasks import BATCH, data_of, task_of
 
@@ -38,8 +40,9 @@ class SkipRefused(Conflict):
 class Annotations:
     """What people and models say; each call names the workspace that it is for."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, events: Events | None = None) -> None:
         self._db, self._clock = db, clock
+        self._events = events or Events(clock)
 
     def of_task(self, workspace: str, task_id: int) -> Sequence[LabelAnnotation]:
         """Oldest first. Raises NotFound."""
@@ -137,6 +140,7 @@ class Annotations:
         _release(session, task.id, principal)
         self._touch(session, task.id, principal)
         count_tasks(session, project, [task.id])
+        self._events.annotation_created(session, project, task, annotation)
         return annotation
 
     def change(
@@ -155,6 +159,10 @@ class Annotations:
                 **{name: value for name, value in sent.items() if name != "unique_id"},
             }
             one = given.annotation(config_of(project), whole, data_of(task))
+            is_other = (one.result, one.was_cancelled) != (
+                annotation.result,
+                annotation.was_cancelled,
+            )
             annotation.result, annotation.result_count = one.result, one.result_count
             annotation.was_cancelled = one.was_cancelled
             annotation.lead_time_s = one.lead_time_s
@@ -175,7 +183,11 @@ class Annotations:
             )
             _release(session, task.id, principal)
             self._touch(session, task.id, principal)
+            fix = note_change(session, annotation, principal, self._clock(), is_other=is_other)
             count_tasks(session, project, [task.id])
+            self._events.annotation_updated(session, project, task, annotation)
+            if fix is not None:
+                self._events.reviewed(session, project, fix, annotation)
         return annotation
 
     def remove(self, workspace: str, annotation_id: int, principal: Principal) -> None:
@@ -191,6 +203,7 @@ class Annotations:
             session.flush()
             self._touch(session, task.id, principal)
             count_tasks(session, project, [task.id])
+            self._events.annotations_deleted(session, project, [annotation_id])
 
     # --- drafts ------------------------------------------------------------------------------
 
@@ -314,7 +327,7 @@ class Annotations:
             )
             session.add(made)
             session.flush()
-            count_tasks(session, project, [task.id])
+            count_tasks(session, project, [task.id], has_said=False)
         return made
 
     def change_prediction(
@@ -333,7 +346,7 @@ class Annotations:
             kept.result, kept.score, kept.model_version = one.result, one.score, one.model_version
             kept.updated_at = self._clock()
             session.flush()
-            count_tasks(session, project, [task.id])
+            count_tasks(session, project, [task.id], has_said=False)
         return kept
 
     def remove_prediction(self, workspace: str, prediction_id: int) -> None:
@@ -342,7 +355,7 @@ class Annotations:
             kept, task, project = prediction_of(session, workspace, prediction_id, is_locked=True)
             session.delete(kept)
             session.flush()
-            count_tasks(session, project, [task.id])
+            count_tasks(session, project, [task.id], has_said=False)
 
     def remove_predictions(self, workspace: str, project_id: int, version: str) -> int:
         """Remove all that one version of a model said; how many went. Raises NotFound."""
@@ -358,7 +371,7 @@ class Annotations:
             ).all()
             touched = sorted(set(gone))
             for at in range(0, len(touched), BATCH):
-                count_tasks(session, project, touched[at : at + BATCH])
+                count_tasks(session, project, touched[at : at + BATCH], has_said=False)
         return len(gone)
 
     def _only_ground_truth(

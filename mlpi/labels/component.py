@@ -10,11 +10,12 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from mlpi.auth.roles import Principal
-from mlpi.component import Card, DatasetShelf, Health, Hit, Link, State
+from mlpi.component import Card, DatasetShelf, Health, Hit, Link, Measure, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
 from mlpi.labels.api.app import label_studio
+from mlpi.labels.review import api as review_api
 from mlpi.labels.room import Room
 from mlpi.uploads import Uploads
 
@@ -34,7 +35,10 @@ class Labels:
             jobs.kinds.add(kind)
         self._api = label_studio(self.room, house.workspaces)
         uploads = Uploads(house.settings.home / "uploads")
-        self.routers: Sequence[APIRouter] = (routes.router(self.room, uploads),)
+        self.routers: Sequence[APIRouter] = (
+            routes.router(self.room, uploads),
+            review_api.router(self.room),
+        )
         self._sweeping: asyncio.Task[None] | None = None
 
     @property
@@ -61,8 +65,34 @@ class Labels:
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:
             return None
-        page = self.room.projects.page(principal.workspace, limit=4)
-        return Card("labels/_card.html", {"projects": page.projects, "total": page.total})
+        workspace = principal.workspace
+        page = self.room.projects.page(workspace, limit=4)
+        context: dict[str, object] = {"projects": page.projects, "total": page.total}
+        if page.total:
+            waiting = self.room.home.waiting(workspace)
+            context.update(waiting, failing=self.room.webhooks.failing(workspace))
+        return Card("labels/_card.html", context)
+
+    def measures(self) -> Sequence[Measure]:
+        told = self.room.events.counts
+        return [
+            Measure(
+                "mlpi_labels_annotations",
+                "Annotations that were made since the start",
+                told["ANNOTATION_CREATED"],
+            ),
+            Measure(
+                "mlpi_labels_annotation_changes",
+                "Annotations that were changed since the start",
+                told["ANNOTATION_UPDATED"],
+            ),
+            Measure("mlpi_labels_reviews", "Reviews since the start", told["REVIEW_CREATED"]),
+            Measure(
+                "mlpi_labels_webhook_messages",
+                "Messages that were written for webhooks since the start",
+                told["messages"],
+            ),
+        ]
 
     def search(self, principal: Principal, words: str) -> Sequence[Hit]:
         if principal.workspace is None:

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mlpi.db import Base, UtcDateTime
 
+# What reviewers say of an annotation; "" before they have.
+ACCEPTED, FIXED, REJECTED = "accepted", "fixed", "rejected"
+
 
 class LabelProject(Base):
     """What is labeled, and how.
@@ -51,6 +54,7 @@ class LabelTask(Base):
         Index("ix_label_tasks_queue", "project_id", "is_labeled", "id"),
         Index("ix_label_tasks_lots", "project_id", "is_labeled", "lot"),
         Index("ix_label_tasks_scores", "project_id", "is_labeled", "prediction_score"),
+        Index("ix_label_tasks_agreement", "project_id", "agreement"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -81,6 +85,8 @@ class LabelAnnotation(Base):
         UniqueConstraint("project_id", "key"),
         Index("ix_label_annotations_project", "project_id", "id"),
         Index("ix_label_annotations_people", "project_id", "completed_by_id"),
+        Index("ix_label_annotations_review", "project_id", "review", "was_cancelled", "id"),
+        Index("ix_label_annotations_days", "project_id", "created_at", "was_cancelled"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -272,6 +278,30 @@ class LabelWebhook(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    is_sending: Mapped[bool] = mapped_column(default=False)  # a job of it waits or runs
+    failures: Mapped[int] = mapped_column(default=0)  # attempts since the last that arrived
+
+
+class LabelDelivery(Base):
+    """A message of a webhook, written with the deed that it tells of. body: JSON as it is sent.
+
+    state: queued, sent or failed. status: what the other side answered; None: nothing yet.
+    """
+
+    __tablename__ = "label_deliveries"
+    __table_args__ = (Index("ix_label_deliveries_queue", "webhook_id", "state", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey("label_webhooks.id", ondelete="CASCADE"))
+    action: Mapped[str] = mapped_column(String(32))
+    body: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    attempts: Mapped[int] = mapped_column(default=0)
+    status: Mapped[int | None]
+    error: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class LabelBackend(Base):

@@ -86,9 +86,9 @@ def router(room: Room) -> APIRouter:
             request,
             "labels/project.html",
             project=found,
-            people=room.overview.people(workspace, project_id),
-            labels=room.overview.labels(workspace, project_id),
-            versions=room.overview.model_versions(workspace, project_id),
+            now=room.home.progress(workspace, project_id),
+            agreement=room.agreement.figures(workspace, project_id),
+            failing=room.webhooks.failing(workspace, project_id),
         )
 
     def settings_page(

@@ -16,6 +16,7 @@ from mlpi.db import Database, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.labels.changes import Changes, changes
 from mlpi.labels.config.config import EMPTY, LabelConfig, read_config
+from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import LabelProject
 
 SAMPLINGS = ("Sequential sampling", "Uniform sampling", "Uncertainty sampling")
@@ -56,10 +57,11 @@ class Projects:
         audit: Audit,
         clock: Clock,
         drop_files: Callable[[int], None] = lambda _: None,
+        events: Events | None = None,
     ) -> None:
         """drop_files: removes what lies on the disk of a project that is gone."""
         self._db, self._audit, self._clock = db, audit, clock
-        self._drop_files = drop_files
+        self._drop_files, self._events = drop_files, events or Events(clock)
 
     def page(
         self,
@@ -111,6 +113,7 @@ class Projects:
             session.add(project)
             session.flush()
             self._record(session, Actor(principal.name, address), "label_project_added", project)
+            self._events.project_created(session, project)
         return project
 
     def change(
@@ -130,6 +133,8 @@ class Projects:
                 self._check_change(session, project, before)
             project.updated_at = self._clock()
             self._record(session, Actor(principal.name, address), "label_project_changed", project)
+            session.flush()
+            self._events.project_updated(session, project)
         return project
 
     def remove(
@@ -139,6 +144,7 @@ class Projects:
         with self._db.write() as session:
             project = project_of(session, workspace, project_id)
             self._record(session, Actor(principal.name, address), "label_project_removed", project)
+            self._events.project_deleted(session, project)
             session.execute(delete(LabelProject).where(LabelProject.id == project.id))
         self._drop_files(project_id)
 

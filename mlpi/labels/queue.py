@@ -2,9 +2,9 @@
 
 A task is anybody's who has not annotated it, while it lacks annotations and fewer people have it
 before them than it lacks. Who is assigned tasks gets those before all others; another gets such a
-task only where it lacks more annotations than its people have still to give. A lease lasts an hour
-from its last sign of life; whoever asks again gets
-the task that they have.
+task only where it lacks more annotations than its people have still to give. What a reviewer
+rejected comes back to who made it before anything new. A lease lasts an hour from its last sign of
+life; whoever asks again gets the task that they have.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from mlpi.labels.models import (
     LabelTask,
 )
 from mlpi.labels.projects import SAMPLINGS, project_of
+from mlpi.labels.review.changed import returned
 from mlpi.labels.tasks import task_of
 
 LEASE_S = 3600
@@ -61,6 +62,9 @@ class Queue:
             )
             is_other = LabelTask.id.not_in(besides)
             task_id = session.scalar(self._mine(project, principal).where(is_other))
+            if task_id is None:
+                mine_again = returned(project, principal)
+                task_id = session.scalar(mine_again.where(LabelAnnotation.task_id.not_in(besides)))
             has_assigned = session.scalar(
                 select(exists().where(LabelAssignment.project_id == project.id))
             )

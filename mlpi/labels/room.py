@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlpi.auth.vault import Vault
 from mlpi.clock import Clock
 from mlpi.component import DatasetShelf
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.jobs.schedules import Schedules
+from mlpi.labels.agreement.figures import Agreement
 from mlpi.labels.annotations import Annotations
 from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.intake import Intake
@@ -22,9 +24,14 @@ from mlpi.labels.exporting.snapshots import Snapshots
 from mlpi.labels.grid.deeds import Deeds
 from mlpi.labels.grid.service import Grid
 from mlpi.labels.grid.views import Views
+from mlpi.labels.hooks.events import Events
+from mlpi.labels.hooks.sending import Sending
+from mlpi.labels.hooks.service import Webhooks
 from mlpi.labels.overview import Overview
+from mlpi.labels.progress import Home
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
+from mlpi.labels.review.service import Reviews
 from mlpi.labels.tasks import Tasks
 
 
@@ -33,6 +40,7 @@ class Room:
     """The services of labeling, built once."""
 
     clock: Clock
+    events: Events
     projects: Projects
     tasks: Tasks
     annotations: Annotations
@@ -50,6 +58,10 @@ class Room:
     views: Views
     deeds: Deeds
     editor: Editor
+    home: Home
+    agreement: Agreement
+    reviews: Reviews
+    webhooks: Webhooks
 
     @classmethod
     def build(cls, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> Room:
@@ -63,9 +75,13 @@ class Room:
             files.drop_project(project_id)
             pictures.drop_project(project_id)
 
-        projects = Projects(house.db, house.audit, house.clock, drop_files)
-        tasks = Tasks(house.db, house.clock)
-        annotations = Annotations(house.db, house.clock)
+        vault = Vault(house.settings.home)
+        events = Events(house.clock, jobs.dispatcher.wake)
+        jobs.kinds.add(Sending(vault, events, house.clock).kind)
+        projects = Projects(house.db, house.audit, house.clock, drop_files, events)
+        tasks = Tasks(house.db, house.clock, events)
+        annotations = Annotations(house.db, house.clock, events)
+        overview = Overview(house.db)
         queue = Queue(house.db, house.clock)
         return cls(
             clock=house.clock,
@@ -73,7 +89,7 @@ class Room:
             tasks=tasks,
             annotations=annotations,
             queue=queue,
-            overview=Overview(house.db),
+            overview=overview,
             bringing=Bringing(house.db, files, tasks, house.clock),
             intake=Intake(house.db, files, jobs.jobs, house.audit, house.clock),
             pictures=pictures,
@@ -84,6 +100,11 @@ class Room:
             schedules=jobs.schedules,
             grid=grid,
             views=Views(house.db),
-            deeds=Deeds(house.db, house.clock, grid, house.workspaces),
+            deeds=Deeds(house.db, house.clock, grid, house.workspaces, events),
             editor=Editor(projects, tasks, annotations, queue, house.clock),
+            events=events,
+            home=Home(house.db, overview, house.clock),
+            agreement=Agreement(house.db, house.clock),
+            reviews=Reviews(house.db, events, house.clock),
+            webhooks=Webhooks(house.db, house.audit, vault, events, house.clock),
         )

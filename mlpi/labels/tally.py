@@ -7,13 +7,24 @@ from collections.abc import Sequence
 from sqlalchemy import case, func, select, update
 
 from mlpi.db import Session
-from mlpi.labels.models import LabelAnnotation, LabelPrediction, LabelProject, LabelTask
+from mlpi.labels.agreement import percent
+from mlpi.labels.agreement.percent import MOST_COMPARED
+from mlpi.labels.models import REJECTED, LabelAnnotation, LabelPrediction, LabelProject, LabelTask
 
 SKIPS_COUNT = "IGNORE_SKIPPED"  # the skip queue in which a skipped task is done with
 
 
-def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]) -> None:
-    """Count some tasks anew, and the project by the difference. Within a write transaction."""
+def count_tasks(
+    session: Session,
+    project: LabelProject,
+    task_ids: Sequence[int],
+    *,
+    has_said: bool = True,
+) -> None:
+    """Count some tasks anew, and the project by the difference. Within a write transaction.
+
+    has_said: what people said of them may have changed, and so how far they agree.
+    """
     asked = select(
         LabelTask.id,
         LabelTask.annotation_count,
@@ -29,6 +40,7 @@ def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]
                 LabelAnnotation.task_id,
                 func.sum(case((LabelAnnotation.was_cancelled, 0), else_=1)),
                 func.sum(case((LabelAnnotation.was_cancelled, 1), else_=0)),
+                func.sum(case((LabelAnnotation.review == REJECTED, 1), else_=0)),
                 func.max(LabelAnnotation.created_at),
             )
             .where(LabelAnnotation.task_id.in_(task_ids))
@@ -49,10 +61,11 @@ def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]
     }
     totals = dict.fromkeys(("finished", "annotated", "annotation", "skipped", "prediction"), 0)
     for task_id, (annotated, skips, predicted, was_labeled) in before.items():
-        *sums, last_at = said.get(task_id, (0, 0, None))
-        now, skipped = map(int, sums)
+        *sums, last_at = said.get(task_id, (0, 0, 0, None))
+        now, skipped, rejected = map(int, sums)
         count, score = guessed.get(task_id, (0, None))
-        is_labeled = is_done(project, now, skipped)
+        is_labeled = is_done(project, now - rejected, skipped)
+        changed = {"agreement": agreement_of(session, task_id, now)} if has_said else {}
         session.execute(
             update(LabelTask)
             .where(LabelTask.id == task_id)
@@ -63,6 +76,7 @@ def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]
                 prediction_score=score,
                 is_labeled=is_labeled,
                 completed_at=last_at if is_labeled else None,
+                **changed,
             )
         )
         totals["annotation"] += now - annotated
@@ -73,8 +87,21 @@ def count_tasks(session: Session, project: LabelProject, task_ids: Sequence[int]
     move(session, project, **totals)
 
 
+def agreement_of(session: Session, task_id: int, annotations: int) -> float | None:
+    """Of a task with so many annotations that were not skipped; see `agreement.percent`."""
+    if annotations < 2:
+        return None
+    asked = (
+        select(LabelAnnotation.result)
+        .where(LabelAnnotation.task_id == task_id, LabelAnnotation.was_cancelled.is_(False))
+        .order_by(LabelAnnotation.id.desc())
+        .limit(MOST_COMPARED)
+    )
+    return percent.of_task(session.scalars(asked).all()[::-1])
+
+
 def is_done(project: LabelProject, annotations: int, skips: int) -> bool:
-    """Whether a task with so many needs no more."""
+    """Whether a task with so many needs no more. annotations: those that no reviewer rejected."""
     counted = annotations + (skips if project.options.get("skip_queue") == SKIPS_COUNT else 0)
     return counted >= project.maximum_annotations
 

@@ -17,7 +17,9 @@ from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.errors import NotFound
 from mlpi.labels import given
+from mlpi.labels.agreement import percent
 from mlpi.labels.given import GivenTask
+from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelDraft,
@@ -65,8 +67,9 @@ class TaskPage:
 class Tasks:
     """The tasks of all projects; each call names the workspace that it is for."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, events: Events | None = None) -> None:
         self._db, self._clock = db, clock
+        self._events = events or Events(clock)
 
     def add(
         self,
@@ -175,6 +178,7 @@ class Tasks:
                 prediction=len(predictions),
                 ground_truth=sum(one["ground_truth"] for one in annotations),
             )
+            self._events.tasks_created(session, project, ids)
         added.tasks += len(batch)
         added.annotations += len(annotations)
         added.predictions += len(predictions)
@@ -229,7 +233,7 @@ class Tasks:
         for part in self._parts(workspace, project_id, task_ids):
             with self._db.write() as session:
                 project = project_of(session, workspace, project_id, is_locked=True)
-                gone += remove_batch(session, project, part)
+                gone += remove_batch(session, project, part, self._events)
         return gone
 
     def _parts(
@@ -261,7 +265,9 @@ class Tasks:
             above = part[-1]
 
 
-def remove_batch(session: Session, project: LabelProject, task_ids: Sequence[int]) -> int:
+def remove_batch(
+    session: Session, project: LabelProject, task_ids: Sequence[int], events: Events
+) -> int:
     """Remove tasks of a project with all that was said of them; how many went.
 
     Within a write transaction; those of other projects are passed over.
@@ -280,6 +286,7 @@ def remove_batch(session: Session, project: LabelProject, task_ids: Sequence[int
             LabelTask.annotation_count,
             LabelTask.skipped_count,
             LabelTask.prediction_count,
+            LabelTask.id,
         )
     ).all()
     move(
@@ -293,6 +300,8 @@ def remove_batch(session: Session, project: LabelProject, task_ids: Sequence[int
         prediction=-sum(row[3] for row in gone),
         ground_truth=-ground_truth,
     )
+    if gone:
+        events.tasks_deleted(session, project, sorted(row[4] for row in gone))
     return len(gone)
 
 
@@ -364,6 +373,9 @@ def _task_row(
         "annotation_count": annotations,
         "skipped_count": skips,
         "prediction_count": len(one.predictions),
+        "agreement": percent.of_task(
+            [each.result for each in one.annotations if not each.was_cancelled]
+        ),
         "prediction_score": sum(scores) / len(scores) if scores else None,
         "lot": random.randrange(LOTS),  # noqa: S311 - an order, no secret
         "file_id": one.file_id,

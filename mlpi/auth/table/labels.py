@@ -84,6 +84,14 @@ API = rows(
     viewer GET      /api/dm/project/
     viewer GET      /api/dm/actions/
     editor POST     /api/dm/actions/  # deleting all tasks of a project is an owner's
+    # reviews; webhooks, whose addresses may be secrets
+    viewer GET      /api/annotation-reviews/
+    editor POST     /api/annotation-reviews/
+    viewer GET      /api/annotation-reviews/{review_id}/
+    editor PATCH,DELETE /api/annotation-reviews/{review_id}/
+    editor GET,POST /api/webhooks/
+    viewer GET      /api/webhooks/info/
+    editor GET,PUT,PATCH,DELETE /api/webhooks/{webhook_id}/
     """,
 )
 
@@ -127,6 +135,19 @@ PAGES = rows(
     editor PUT      /api/mlpi/labels/annotations/{annotation_id}
     editor PUT      /api/mlpi/labels/tasks/{task_id}/draft
     editor POST     /api/mlpi/labels/projects/{project_id}/release
+    viewer GET      /labels/{project_id}/conflicts
+    viewer GET      /labels/{project_id}/review
+    editor POST     /labels/{project_id}/review/{annotation_id}
+    editor POST     /labels/{project_id}/review/{annotation_id}/truth
+    editor GET,POST /labels/{project_id}/webhooks
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/test
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/switch
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/remove
+    editor POST     /labels/{project_id}/webhooks/{webhook_id}/deliveries/{delivery_id}
+    viewer GET      /api/mlpi/labels/{project_id}/agreement
+    viewer GET      /api/mlpi/labels/{project_id}/conflicts
+    viewer GET      /api/mlpi/labels/{project_id}/reviews
+    editor POST     /api/mlpi/labels/annotations/{annotation_id}/review
     """,
 )
 

@@ -9,11 +9,13 @@ from mlpi.labels.api import (
     about,
     exports,
     handing,
+    hooks,
     imports,
     manager,
     media,
     people,
     projects,
+    reviews,
     snapshots,
     tasks,
 )
@@ -38,6 +40,8 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
         said.router(room),
         exports.router(room),
         snapshots.router(room),
+        reviews.router(room),
+        hooks.router(room),
     ):
         app.include_router(router)
     return app

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlpi.labels.config.config import LabelConfig
+from mlpi.labels.config.config import LabelConfig, read_config
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelDraft,
@@ -15,8 +15,9 @@ from mlpi.labels.models import (
     LabelProject,
     LabelTask,
 )
-from mlpi.labels.projects import config_of
-from mlpi.labels.tasks import Whole
+
+if TYPE_CHECKING:
+    from mlpi.labels.tasks import Whole
 
 ORGANIZATION = 1  # there is one here: a workspace is chosen by the token
 MAIL_HOST = "mlpi.invalid"  # accounts here have names; clients expect an address
@@ -101,7 +102,7 @@ def user(user_id: int, name: str, joined: datetime | None = None) -> dict[str, A
 
 
 def project(one: LabelProject, *, queue_total: int, queue_done: int) -> dict[str, Any]:
-    config = config_of(one)
+    config = read_config(one.label_config)
     return {
         "id": one.id,
         "title": one.title,

@@ -25,6 +25,7 @@ from mlpi.db import Database, Session
 from mlpi.errors import Conflict, Forbidden, Invalid
 from mlpi.labels.grid.filters import Filters, Selection
 from mlpi.labels.grid.service import Grid
+from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelAssignment,
@@ -122,12 +123,22 @@ _Act = Callable[[Session, LabelProject, Sequence[int], Principal, Mapping[str, A
 class Deeds:
     """Does them. predictor: what the room of models gives, if it is there."""
 
-    def __init__(self, db: Database, clock: Clock, grid: Grid, workspaces: Workspaces) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        grid: Grid,
+        workspaces: Workspaces,
+        events: Events | None = None,
+    ) -> None:
         self._db, self._clock, self._grid, self._workspaces = db, clock, grid, workspaces
+        self._events = events or Events(clock)
         self.predictor: Predictor | None = None
         self._acts: Mapping[str, _Act] = {
             "predictions_to_annotations": self._accept,
-            "delete_tasks": lambda session, project, ids, *_: remove_batch(session, project, ids),
+            "delete_tasks": lambda session, project, ids, *_: remove_batch(
+                session, project, ids, self._events
+            ),
             "delete_tasks_annotations": self._remove_annotations,
             "delete_tasks_predictions": self._remove_predictions,
             "assign": self._assign,
@@ -259,12 +270,17 @@ class Deeds:
             said = said.where(LabelAnnotation.completed_by_id == annotator)
             drafts = drafts.where(LabelDraft.user_id == annotator)
         gone = session.execute(
-            said.returning(LabelAnnotation.task_id, LabelAnnotation.ground_truth)
+            said.returning(
+                LabelAnnotation.task_id, LabelAnnotation.ground_truth, LabelAnnotation.id
+            )
         ).all()
         session.execute(drafts)
-        self._touch(session, {task_id for task_id, _ in gone}, principal)
-        move(session, project, ground_truth=-sum(is_true for _, is_true in gone))
-        count_tasks(session, project, sorted({task_id for task_id, _ in gone}))
+        touched = {task_id for task_id, _, _ in gone}
+        self._touch(session, touched, principal)
+        move(session, project, ground_truth=-sum(is_true for _, is_true, _ in gone))
+        count_tasks(session, project, sorted(touched))
+        if gone:
+            self._events.annotations_deleted(session, project, sorted(row[2] for row in gone))
         return len(gone)
 
     def _remove_predictions(
@@ -317,10 +333,11 @@ class Deeds:
             for one in session.scalars(asked)
         ]
         if rows:
-            session.execute(insert(LabelAnnotation), rows)
+            made = session.scalars(insert(LabelAnnotation).returning(LabelAnnotation), rows).all()
             touched = {row["task_id"] for row in rows}
             self._touch(session, touched, principal)
             count_tasks(session, project, sorted(touched))
+            self._events.annotations_created(session, project, made)
         return len(rows)
 
     def _assign(

@@ -1,0 +1,1 @@
+"""Reviews: what was annotated is accepted, fixed or rejected by somebody else."""
