@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import anyio.to_thread
 from fastapi import APIRouter
 from starlette.types import ASGIApp
 
@@ -13,6 +14,7 @@ from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
 from mlpi.labels.api.app import label_studio
+from mlpi.labels.guessing import own_api as guessing_api
 from mlpi.labels.room import Room
 
 
@@ -23,9 +25,14 @@ class Labels:
     links: Sequence[Link] = (Link("Labels", "/labels", "labels"),)
 
     def __init__(self, house: House, jobs: JobsRoom) -> None:
-        self.room = Room.build(house)
+        self.room = Room.build(house, jobs.jobs)
+        for kind in self.room.backends.kinds:
+            jobs.kinds.add(kind)
         self._api = label_studio(self.room, house.workspaces)
-        self.routers: Sequence[APIRouter] = (routes.router(self.room),)
+        self.routers: Sequence[APIRouter] = (
+            routes.router(self.room),
+            guessing_api.router(self.room),
+        )
 
     @property
     def rooms(self) -> dict[str, ASGIApp]:
@@ -35,7 +42,7 @@ class Labels:
         return
 
     async def stop(self) -> None:
-        return
+        await anyio.to_thread.run_sync(self.room.registry.close)
 
     def summary(self, principal: Principal) -> Card | None:
         if principal.workspace is None:

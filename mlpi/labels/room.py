@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from mlpi.clock import Clock
 from mlpi.house import House
+from mlpi.jobs.service import Jobs
 from mlpi.labels.annotations import Annotations
+from mlpi.labels.guessing.backends import Backends
+from mlpi.labels.guessing.sums import Versions
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
 from mlpi.labels.tasks import Tasks
+from mlpi.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,13 @@ class Room:
     annotations: Annotations
     queue: Queue
     overview: Overview
+    registry: Registry
+    backends: Backends
+    versions: Versions
 
     @classmethod
-    def build(cls, house: House) -> Room:
+    def build(cls, house: House, jobs: Jobs) -> Room:
+        registry = Registry(house.settings.mlflow_database)
         return cls(
             clock=house.clock,
             projects=Projects(house.db, house.audit, house.clock),
@@ -33,4 +41,7 @@ class Room:
             annotations=Annotations(house.db, house.clock),
             queue=Queue(house.db, house.clock),
             overview=Overview(house.db),
+            registry=registry,
+            backends=Backends(house, jobs, registry),
+            versions=Versions(house.db),
         )

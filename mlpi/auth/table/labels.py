@@ -51,6 +51,24 @@ API = rows(
     editor POST     /api/predictions/
     viewer GET      /api/predictions/{prediction_id}/
     editor PUT,PATCH,DELETE /api/predictions/{prediction_id}/
+
+    # models
+    viewer GET      /api/ml
+    viewer GET      /api/ml/
+    editor POST     /api/ml
+    editor POST     /api/ml/
+    viewer GET      /api/ml/{backend_id}
+    viewer GET      /api/ml/{backend_id}/
+    editor PUT,PATCH,DELETE /api/ml/{backend_id}
+    editor PUT,PATCH,DELETE /api/ml/{backend_id}/
+    editor POST     /api/ml/{backend_id}/train
+    editor POST     /api/ml/{backend_id}/train/
+    viewer GET      /api/ml/{backend_id}/versions
+    viewer GET      /api/ml/{backend_id}/versions/
+    editor POST     /api/ml/{backend_id}/predict/test
+    editor POST     /api/ml/{backend_id}/predict/test/
+    editor POST     /api/ml/{backend_id}/interactive-annotating
+    editor POST     /api/ml/{backend_id}/interactive-annotating/
     """,
 )
 
@@ -63,6 +81,22 @@ PAGES = rows(
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
     owner  POST     /labels/{project_id}/remove
+
+    # models that predict
+    viewer GET      /labels/{project_id}/models
+    editor POST     /labels/{project_id}/models
+    editor POST     /labels/{project_id}/models/{backend_id}/run
+    editor POST     /labels/{project_id}/models/{backend_id}/try
+    viewer GET      /labels/{project_id}/models/tries/{job_id}
+    editor POST     /labels/{project_id}/models/{backend_id}/remove
+    editor POST     /labels/{project_id}/versions/shown
+    editor POST     /labels/{project_id}/versions/accept
+    editor POST     /labels/{project_id}/versions/remove
+    editor POST     /api/mlpi/labels/projects/{project_id}/predictions
+    editor POST     /api/mlpi/labels/projects/{project_id}/accept
+    viewer GET      /api/mlpi/labels/projects/{project_id}/health
+    editor POST     /api/mlpi/labels/projects/{project_id}/setup
+    editor POST     /api/mlpi/labels/projects/{project_id}/predict
     """,
 )
 

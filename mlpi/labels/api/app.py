@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mlpi.auth.workspaces import Workspaces
-from mlpi.labels.api import about, handing, imports, people, projects, tasks
+from mlpi.labels.api import about, handing, imports, ml, people, projects, tasks
 from mlpi.labels.api import annotations as said
 from mlpi.labels.room import Room
 from mlpi.web import errors
@@ -23,6 +23,7 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
         tasks.router(room),
         handing.router(room),
         said.router(room),
+        ml.router(room),
     ):
         app.include_router(router)
     return app
