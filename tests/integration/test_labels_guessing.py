@@ -312,8 +312,10 @@ def test_an_ml_backend_elsewhere_predicts(ana: httpx.Client) -> None:
         assert (job["result"]["predictions"], job["result"]["refused"]) == (21, 2)
         assert {told["reason"] for told in job["result"]["told"]} == {
             f"{url}/predict answered 500.",
-            "result[0].value.choices holds 'furious', which is no choice of 'mood'. "
-            "Choices are glad, sad.",
+            (
+                "result[0].value.choices holds 'furious', which is no choice of 'mood'. "
+                "Choices are glad, sad."
+            ),
         }
         at = f"/api/ml/{one['id']}"
         task = ana.get(f"/api/tasks/?project={number}").json()["tasks"][0]["id"]
