@@ -8,6 +8,7 @@ from mlpi.clock import Clock
 from mlpi.house import House
 from mlpi.jobs.service import Jobs
 from mlpi.labels.annotations import Annotations
+from mlpi.labels.copying import Copies
 from mlpi.labels.guessing.backends import Backends
 from mlpi.labels.guessing.sums import Versions
 from mlpi.labels.overview import Overview
@@ -30,6 +31,7 @@ class Room:
     registry: Registry
     backends: Backends
     versions: Versions
+    copies: Copies
 
     @classmethod
     def build(cls, house: House, jobs: Jobs) -> Room:
@@ -44,4 +46,5 @@ class Room:
             registry=registry,
             backends=Backends(house, jobs, registry),
             versions=Versions(house.db),
+            copies=Copies(house.db, house.audit, house.clock),
         )

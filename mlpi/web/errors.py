@@ -35,7 +35,7 @@ NO_TRACE = "0" * 32
 LABEL_PATHS = (
     *("/api/projects", "/api/tasks", "/api/annotations", "/api/predictions", "/api/drafts"),
     *("/api/dm/", "/api/import/", "/api/webhooks", "/api/users", "/api/current-user"),
-    *("/api/organizations", "/api/version", "/api/ml", "/data/upload/"),
+    *("/api/organizations", "/api/version", "/api/ml/", "/data/upload/", "/api/templates"),
 )
 LABEL_VERSION = "1.23.2"  # of Label Studio whose API mlpi answers
 API_PATHS = ("/chroma/", "/api/", "/ajax-api/", "/v1/", "/gateway/", "/graphql")

@@ -19,6 +19,8 @@ from mlflow.tracking import fluent
 
 from tests.service import Service, until
 
+pytestmark = pytest.mark.timeout(400)
+
 CHOICES = """<View><Text name="t" value="$text"/><Choices name="mood" toName="t">
 <Choice value="glad"/><Choice value="sad"/></Choices></View>"""
 DIGITS = (
@@ -35,14 +37,15 @@ def models(service: Service) -> list[str]:
     """A classifier of texts and one of pictures, logged and registered in the workspace lab."""
     from sklearn.datasets import load_digits
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.naive_bayes import MultinomialNB
+    from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
 
-    moods = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(
+    moods = make_pipeline(TfidfVectorizer(), MultinomialNB()).fit(
         GLAD + SAD, ["glad"] * len(GLAD) + ["sad"] * len(SAD)
     )
     pictures, numbers = load_digits(return_X_y=True)
-    digits = LogisticRegression(max_iter=2000).fit(pictures[200:], numbers[200:])
+    digits = KNeighborsClassifier(3).fit(pictures[200:900], numbers[200:900])
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith("MLFLOW_"):

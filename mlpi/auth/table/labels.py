@@ -1,8 +1,24 @@
 """Labeling: Label Studio's API, and this room's own pages."""
 
-from mlpi.auth.table.match import rows
+from __future__ import annotations
 
-API = rows(
+from dataclasses import replace
+
+from mlpi.auth.table.match import Row, rows
+
+
+def either_slash(room: str, text: str) -> list[Row]:
+    """Rows for each address with and without a slash at its end, as Label Studio's clients ask."""
+    found = rows(room, text)
+    there = {(row.method, row.pattern) for row in found}
+    turned = [
+        replace(row, pattern=row.pattern.rstrip("/") + "/" * (not row.pattern.endswith("/")))
+        for row in found
+    ]
+    return found + [row for row in turned if (row.method, row.pattern) not in there]
+
+
+API = either_slash(
     "label-studio",
     """
     login  GET      /api/version
@@ -52,23 +68,21 @@ API = rows(
     viewer GET      /api/predictions/{prediction_id}/
     editor PUT,PATCH,DELETE /api/predictions/{prediction_id}/
 
+    # templates and copies
+    viewer GET      /api/templates/
+    viewer POST     /api/projects/{project_id}/sample-task/  # reads only
+    editor POST     /api/projects/{project_id}/duplicate/
+    viewer GET      /api/projects/{project_id}/label-stream-history/
+
     # models
-    viewer GET      /api/ml
     viewer GET      /api/ml/
-    editor POST     /api/ml
     editor POST     /api/ml/
     viewer GET      /api/ml/{backend_id}
-    viewer GET      /api/ml/{backend_id}/
     editor PUT,PATCH,DELETE /api/ml/{backend_id}
-    editor PUT,PATCH,DELETE /api/ml/{backend_id}/
     editor POST     /api/ml/{backend_id}/train
-    editor POST     /api/ml/{backend_id}/train/
     viewer GET      /api/ml/{backend_id}/versions
-    viewer GET      /api/ml/{backend_id}/versions/
     editor POST     /api/ml/{backend_id}/predict/test
-    editor POST     /api/ml/{backend_id}/predict/test/
     editor POST     /api/ml/{backend_id}/interactive-annotating
-    editor POST     /api/ml/{backend_id}/interactive-annotating/
     """,
 )
 
@@ -77,6 +91,7 @@ PAGES = rows(
     """
     viewer GET      /labels
     editor GET      /labels/new
+    editor POST     /labels/preview
     editor POST     /labels
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings

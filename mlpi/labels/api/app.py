@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mlpi.auth.workspaces import Workspaces
-from mlpi.labels.api import about, handing, imports, ml, people, projects, tasks
+from mlpi.labels.api import about, handing, imports, ml, people, projects, tasks, templates
 from mlpi.labels.api import annotations as said
+from mlpi.labels.api.slashes import forgive_slashes
 from mlpi.labels.room import Room
 from mlpi.web import errors
 
@@ -24,6 +25,8 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
         handing.router(room),
         said.router(room),
         ml.router(room),
+        templates.router(room),
     ):
         app.include_router(router)
+    forgive_slashes(app)
     return app

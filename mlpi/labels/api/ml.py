@@ -62,7 +62,6 @@ def router(room: Room) -> APIRouter:
     backends = room.backends
 
     @api.get("/")
-    @api.get("")
     def list_backends(request: Request) -> Response:
         project_id = number_in(request.query_params, "project")
         if project_id is None:
@@ -74,7 +73,6 @@ def router(room: Room) -> APIRouter:
         return answer([shape(one) for one in found])
 
     @api.post("/")
-    @api.post("")
     async def add_backend(request: Request) -> Response:
         sent = await fields_of(request)
         project_id = required_number(sent, "project")
@@ -87,14 +85,11 @@ def router(room: Room) -> APIRouter:
         return answer(await run_in_threadpool(work), 201)
 
     @api.get("/{backend_id:int}")
-    @api.get("/{backend_id:int}/")
     def get_backend(request: Request, backend_id: int) -> Response:
         return answer(shape(backends.get(workspace_of(request), backend_id)))
 
     @api.put("/{backend_id:int}")
     @api.patch("/{backend_id:int}")
-    @api.put("/{backend_id:int}/")
-    @api.patch("/{backend_id:int}/")
     async def change_backend(request: Request, backend_id: int) -> Response:
         sent = await fields_of(request)
 
@@ -108,7 +103,6 @@ def router(room: Room) -> APIRouter:
         return answer(await run_in_threadpool(work))
 
     @api.delete("/{backend_id:int}")
-    @api.delete("/{backend_id:int}/")
     def remove_backend(request: Request, backend_id: int) -> Response:
         backends.remove(workspace_of(request), backend_id, principal_of(request))
         return nothing()
@@ -138,7 +132,6 @@ def _add_asking(api: APIRouter, room: Room) -> None:
         return found
 
     @api.post("/{backend_id:int}/train")
-    @api.post("/{backend_id:int}/train/")
     def train(request: Request, backend_id: int) -> Response:
         found = remote_of(request, backend_id)
         project = room.projects.get(workspace_of(request), found.project_id)
@@ -150,7 +143,6 @@ def _add_asking(api: APIRouter, room: Room) -> None:
         return answer({})
 
     @api.get("/{backend_id:int}/versions")
-    @api.get("/{backend_id:int}/versions/")
     def versions(request: Request, backend_id: int) -> Response:
         found = backends.get(workspace_of(request), backend_id)
         mine = [found.options["version"]] if found.options.get("version") else []
@@ -166,7 +158,6 @@ def _add_asking(api: APIRouter, room: Room) -> None:
             return answer({"error": error.message}, error.answered or 500)
 
     @api.post("/{backend_id:int}/predict/test")
-    @api.post("/{backend_id:int}/predict/test/")
     async def test(request: Request, backend_id: int) -> Response:
         if not flag_in(request.query_params, "random", default=False):
             words = "Not implemented - you must provide random=true query parameter"
@@ -183,7 +174,6 @@ def _add_asking(api: APIRouter, room: Room) -> None:
         return answer({"tasks": sample[0], "status": 200, "response": {"results": [made]}})
 
     @api.post("/{backend_id:int}/interactive-annotating")
-    @api.post("/{backend_id:int}/interactive-annotating/")
     async def interactive(request: Request, backend_id: int) -> Response:
         sent = await fields_of(request)
         task_id = required_number(sent, "task")
