@@ -6,10 +6,13 @@ import base64
 import io
 import json
 import os
+import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +20,7 @@ import mlflow
 import pytest
 from mlflow.tracking import fluent
 
-from tests.service import Service, until
+from tests.service import Service, clean_environment, until
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -219,6 +222,27 @@ def test_models_that_are_not_there_are_refused(
     with service.client(service.token("vic", "lab")) as vic:
         assert add(vic, number, url="models:/moods/1").status_code == 403
         assert vic.get(f"/api/ml/?project={number}").json() == []
+
+
+def test_the_readmes_commands_have_a_model_predict(
+    service: Service, ana: httpx.Client, models: list[str]
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    (commands,) = [block for block in blocks if "/api/ml/" in block]
+    number = project(ana, CHOICES, [{"text": "joy"}, {"text": "grief"}])
+    token = service.token("ana", "lab")
+    env = {"MLPI_URL": service.url, "MLPI_TOKEN": token, "PROJECT": str(number)}
+    done = subprocess.run(
+        ["sh", "-ec", commands],
+        env=clean_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: len(predictions(ana, number)) == 2, 120)
 
 
 # --- ML backends elsewhere

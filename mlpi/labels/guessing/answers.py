@@ -94,8 +94,8 @@ def _choices(control: Control, answer: Any, score: float | None) -> Guess:
     names = answer if isinstance(answer, list) else [answer]
     if not names:
         raise Unfit("it named no label")
-    found = list(dict.fromkeys(label_of(control, one) for one in names))
-    return Guess([_result(control, {"choices": found})], score)
+    chosen = list(dict.fromkeys(label_of(control, one) for one in names))
+    return Guess([_result(control, {"choices": chosen})], score)
 
 
 def _spans(

@@ -12,7 +12,7 @@ _LABELS = """    <Label value="House" background="#d97757" hotkey="1"/>
     <Label value="Sun" background="#e0a800" hotkey="2"/>
     <Label value="Meadow" background="#7a9e3f" hotkey="3"/>
 """
-_SIZE = {"original_width": WIDTH, "original_height": HEIGHT, "image_rotation": 0}
+_SIZE: dict[str, Any] = {"original_width": WIDTH, "original_height": HEIGHT, "image_rotation": 0}
 
 
 def _shaped(title: str, words: str, tag: str, value: dict[str, Any]) -> Template:
