@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from mlpi.auth.requests import address_of
 from mlpi.errors import MlpiError
 from mlpi.labels.config.config import EMPTY
+from mlpi.labels.copying import SETTINGS, WITH_DATA
 from mlpi.labels.models import LabelProject
 from mlpi.labels.preview import preview
 from mlpi.labels.projects import OPTIONS, SAMPLINGS, SKIP_QUEUES
@@ -196,6 +197,20 @@ def router(room: Room) -> APIRouter:
                 request, room.projects.get(workspace, project_id), form, 422, error
             )
         return back_to(request, f"{AT}/{project_id}/settings", done="saved")
+
+    @pages.post(ONE + "/duplicate")
+    def duplicate_project(
+        request: Request, project_id: int, title: Text = "", has_tasks: Tick = False
+    ) -> Response:
+        made = room.copies.duplicate(
+            workspace_of(request),
+            project_id,
+            principal_of(request),
+            mode=WITH_DATA if has_tasks else SETTINGS,
+            title=title,
+            address=address_of(request),
+        )
+        return back_to(request, f"{AT}/{made.id}")
 
     @pages.post(ONE + "/remove")
     def remove_project(request: Request, project_id: int) -> Response:

@@ -22,7 +22,7 @@ from mlflow.tracking import fluent
 
 from tests.service import Service, clean_environment, until
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 CHOICES = """<View><Text name="t" value="$text"/><Choices name="mood" toName="t">
 <Choice value="glad"/><Choice value="sad"/></Choices></View>"""
@@ -99,7 +99,7 @@ def run(client: httpx.Client, number: int, **how: Any) -> dict[str, Any]:
         job: dict[str, Any] = client.get(f"/api/mlpi/jobs/{started.json()['job_id']}").json()
         return job if job["finished_at"] else None
 
-    found: dict[str, Any] = until(ended, 120)
+    found: dict[str, Any] = until(ended, 300)
     return found
 
 
@@ -242,7 +242,7 @@ def test_the_readmes_commands_have_a_model_predict(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    until(lambda: len(predictions(ana, number)) == 2, 120)
+    until(lambda: len(predictions(ana, number)) == 2, 300)
 
 
 # --- ML backends elsewhere
@@ -393,11 +393,11 @@ def test_the_page_shows_models_runs_and_versions(
         assert added.status_code == 303, added.text
         (backend,) = ana.get(f"/api/ml/?project={number}").json()
         browser.post(f"{page}/{backend['id']}/run", params=query)
-        until(lambda: "5 predictions by moods/1" in browser.get(page, params=query).text, 120)
+        until(lambda: "5 predictions by moods/1" in browser.get(page, params=query).text, 300)
         tried = browser.post(f"{page}/{backend['id']}/try", params=query)
         assert tried.status_code == 303
         where = tried.headers["location"]
-        until(lambda: "Nothing was stored" in browser.get(where).text, 120)
+        until(lambda: "Nothing was stored" in browser.get(where).text, 300)
         versions = f"/labels/{number}/versions"
         browser.post(
             f"{versions}/accept", params=query, data={"version": "moods/1", "at_least": "0.5"}

@@ -123,6 +123,14 @@ def test_an_address_works_with_and_without_its_last_slash(
     assert ana.delete(f"/api/projects/{number}").status_code == 204
 
 
+def test_people_are_one_organisation_to_clients(ana: httpx.Client) -> None:
+    assert ana.get("/api/organizations/1").json()["title"] == "mlpi"
+    found = ana.get("/api/organizations/1/memberships?page_size=2").json()
+    assert (found["count"], len(found["results"])) == (len(ana.get("/api/users/").json()), 2)
+    assert ana.get("/api/organizations/2").status_code == 404
+    assert ana.get("/api/current-user/hotkeys/").json() == {"custom_hotkeys": {}}
+
+
 # --- pages
 
 
@@ -173,3 +181,12 @@ def test_the_preview_follows_what_is_typed_and_says_what_would_be_lost(
         assert "<img src=x" not in typed(hostile)
         settings = browser.get(f"/labels/{number}/settings", params={"workspace": "lab"}).text
         assert 'id="preview"' in settings
+        copied = browser.post(
+            f"/labels/{number}/duplicate",
+            params={"workspace": "lab"},
+            data={"title": "Made on the page", "has_tasks": "true"},
+        )
+        assert copied.status_code == 303, copied.text
+        copy = int(re.findall(r"/labels/(\d+)", copied.headers["location"])[0])
+    kept = ana.get(f"/api/projects/{copy}/").json()
+    assert (kept["title"], kept["task_number"]) == ("Made on the page", 1)

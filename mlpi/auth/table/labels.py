@@ -26,7 +26,10 @@ API = either_slash(
     viewer GET      /api/current-user/whoami
     viewer GET      /api/users/
     viewer GET      /api/users/{user_id}/
+    viewer GET      /api/current-user/hotkeys/
     viewer GET      /api/organizations/
+    viewer GET      /api/organizations/{organization_id}
+    viewer GET      /api/organizations/{organization_id}/memberships
 
     # projects
     viewer GET      /api/projects/
@@ -95,6 +98,7 @@ PAGES = rows(
     editor POST     /labels
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
+    editor POST     /labels/{project_id}/duplicate
     owner  POST     /labels/{project_id}/remove
 
     # models that predict

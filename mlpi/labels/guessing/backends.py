@@ -167,8 +167,12 @@ class Backends:
                 backend.source = str(given.get("source") or "").strip()
                 found = source.find(self._registry, workspace, backend.source)
                 options["version"] = found.version
-            if "plan" in given or "plan" not in options:
-                options["plan"] = read_plan(config_of(project), given.get("plan") or {}).plain()
+            # Label Studio's clients send no plan; what they may send with any model is this.
+            plan = given.get("plan") or given.get("extra_params")
+            if plan is not None or "plan" not in options:
+                if not isinstance(plan, Mapping | None):
+                    raise Invalid("A plan must be an object.", field="plan")
+                options["plan"] = read_plan(config_of(project), plan or {}).plain()
         else:
             if "url" in given or not backend.source:
                 backend.source = checked_url(str(given.get("url") or "").strip())
@@ -294,6 +298,20 @@ class Backends:
             if kept is not None:
                 kept.job_id = job.id
         return job.id
+
+    def can_predict(self, workspace: str, project_id: int) -> bool:
+        """Whether a project has a model. Raises NotFound."""
+        return bool(self.of(workspace, project_id))
+
+    def retrieve(
+        self, workspace: str, project_id: int, task_ids: Sequence[int], principal: Principal
+    ) -> int:
+        """Have chosen tasks predicted anew by the project's first model; how many were asked about.
+
+        Raises as `start`.
+        """
+        self.start(workspace, project_id, task_ids, principal, replaces=True)
+        return len(task_ids)
 
     def ask(
         self,
