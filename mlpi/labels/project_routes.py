@@ -62,7 +62,7 @@ def router(room: Room) -> APIRouter:
     ) -> Response:
         chosen = form.pop("template", "")
         q = form.pop("q", "")
-        filled = {"title": "", "label_config": EMPTY, **form}
+        filled = {"title": "", "description": "", "label_config": EMPTY, **form}
         if chosen:
             filled["label_config"] = template(chosen).config
         return render(
@@ -136,6 +136,7 @@ def router(room: Room) -> APIRouter:
             form=form,
             samplings=SAMPLING_WORDS,
             skips=SKIP_WORDS,
+            done=request.query_params.get("done", ""),
             error=error,
             shown=preview(form["label_config"]),
             lost="",

@@ -402,7 +402,7 @@ def test_the_page_shows_models_runs_and_versions(
         browser.post(
             f"{versions}/accept", params=query, data={"version": "moods/1", "at_least": "0.5"}
         )
-        assert "100.0 % of 5" in browser.get(page, params=query).text
+        assert "right in 100.0 % of 5" in browser.get(page, params=query).text
         browser.post(f"{versions}/shown", params=query, data={"version": ""})
         assert ana.get(f"/api/projects/{number}/").json()["model_version"] == ""
         browser.post(f"{versions}/remove", params=query, data={"version": "moods/1"})

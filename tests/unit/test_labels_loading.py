@@ -26,6 +26,7 @@ from mlpi.labels.guessing.loading import Model
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*Failed to infer signature:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*Add type hints to the `predict` method:UserWarning"),
 ]
 GLAD = ["what a joy", "lovely and warm", "a happy day"]
 SAD = ["what a pity", "cold and grey", "a gloomy day"]

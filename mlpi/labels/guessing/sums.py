@@ -15,7 +15,7 @@ from mlpi.db import Database
 from mlpi.labels.models import LabelAnnotation, LabelPrediction, LabelTask
 from mlpi.labels.projects import project_of
 
-MOST_COMPARED = 5_000  # newest predictions of a version on tasks that people annotated
+MOST_COMPARED = 1_000  # newest predictions of a version on tasks that people annotated
 # Results that are one answer about the whole of an object, so that right or wrong can be told.
 _WHOLE = ("choices", "rating", "number", "pairwise", "taxonomy")
 
