@@ -44,6 +44,7 @@ PARTS = {
     "tracking": "mlpi.tracking.demo",
     "boards": "mlpi.boards.demo",
     "vectors": "mlpi.vectors.demo",
+    "labels": "mlpi.labels.demo",
     "checks": "mlpi.checks.demo",
     "jobs": "mlpi.jobs.demo",
 }

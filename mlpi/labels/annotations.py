@@ -14,6 +14,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database, IntegrityError, Session
 from mlpi.errors import Conflict, Forbidden, NotFound
 from mlpi.labels import given
+from mlpi.labels.accepting import Accepted, accept
 from mlpi.labels.given import GivenAnnotation
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
@@ -373,6 +374,16 @@ class Annotations:
             for at in range(0, len(touched), BATCH):
                 count_tasks(session, project, touched[at : at + BATCH], has_said=False)
         return len(gone)
+
+    def accept(
+        self,
+        workspace: str,
+        project_id: int,
+        prediction_ids: Sequence[int],
+        principal: Principal,
+    ) -> Accepted:
+        """Make annotations by this person of predictions; see `accepting`. Raises NotFound."""
+        return accept(self._db, self._clock, workspace, project_id, prediction_ids, principal)
 
     def _only_ground_truth(
         self, session: Session, project: LabelProject, annotation: LabelAnnotation

@@ -15,6 +15,7 @@ from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
 from mlpi.labels.api.app import label_studio
+from mlpi.labels.guessing import own_api as guessing_api
 from mlpi.labels.review import api as review_api
 from mlpi.labels.room import Room
 from mlpi.uploads import Uploads
@@ -30,7 +31,8 @@ class Labels:
 
     def __init__(self, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> None:
         self.room = Room.build(house, jobs, shelf)
-        kinds = (self.room.intake.kind, *self.room.snapshots.kinds, self.room.delivery.kind)
+        room = self.room
+        kinds = (room.intake.kind, *room.snapshots.kinds, room.delivery.kind, *room.backends.kinds)
         for kind in kinds:
             jobs.kinds.add(kind)
         self._api = label_studio(self.room, house.workspaces)
@@ -38,6 +40,7 @@ class Labels:
         self.routers: Sequence[APIRouter] = (
             routes.router(self.room, uploads),
             review_api.router(self.room),
+            guessing_api.router(self.room),
         )
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -54,6 +57,7 @@ class Labels:
         if self._sweeping is not None:
             self._sweeping.cancel()
         await anyio.to_thread.run_sync(self.room.delivery.stop)
+        await anyio.to_thread.run_sync(self.room.registry.close)
 
     async def _sweep(self) -> None:
         """Remove files that nothing names any more, every hour."""

@@ -9,9 +9,13 @@ from fastapi import APIRouter, Form, Request, Response
 from mlpi.auth.requests import address_of
 from mlpi.errors import MlpiError
 from mlpi.labels.config.config import EMPTY
+from mlpi.labels.copying import SETTINGS, WITH_DATA
 from mlpi.labels.models import LabelProject
+from mlpi.labels.preview import preview
 from mlpi.labels.projects import OPTIONS, SAMPLINGS, SKIP_QUEUES
 from mlpi.labels.room import Room
+from mlpi.labels.templates.catalogue import found as found_templates
+from mlpi.labels.templates.catalogue import template
 from mlpi.web.render import back_to, principal_of, render, wants_part, workspace_of
 
 AT = "/labels"
@@ -56,12 +60,38 @@ def router(room: Room) -> APIRouter:
     def new_page(
         request: Request, status: int = 200, error: MlpiError | None = None, **form: str
     ) -> Response:
-        shown = {"title": "", "label_config": EMPTY, **form}
-        return render(request, "labels/new.html", status, form=shown, error=error)
+        chosen = form.pop("template", "")
+        q = form.pop("q", "")
+        filled = {"title": "", "description": "", "label_config": EMPTY, **form}
+        if chosen:
+            filled["label_config"] = template(chosen).config
+        return render(
+            request,
+            f"labels/{'_templates' if wants_part(request) else 'new'}.html",
+            status,
+            form=filled,
+            error=error,
+            chosen=chosen,
+            q=q,
+            groups=found_templates(q),
+            shown=preview(filled["label_config"]),
+            lost="",
+        )
 
     @pages.get(AT + "/new")
-    def new_project(request: Request) -> Response:
-        return new_page(request)
+    def new_project(request: Request, template: str = "", q: str = "") -> Response:
+        return new_page(request, template=template, q=q)
+
+    @pages.post(AT + "/preview")
+    def show_config(
+        request: Request, label_config: Text = "", project: int | None = None
+    ) -> Response:
+        """What a configuration looks like, and what it would take from a project's labels."""
+        workspace = workspace_of(request)
+        shown, lost = preview(label_config), ""
+        if project is not None and shown.error is None:
+            lost = room.projects.changes(workspace, project, label_config).words()
+        return render(request, "labels/_preview.html", shown=shown, lost=lost)
 
     @pages.post(AT)
     def add_project(
@@ -106,7 +136,10 @@ def router(room: Room) -> APIRouter:
             form=form,
             samplings=SAMPLING_WORDS,
             skips=SKIP_WORDS,
+            done=request.query_params.get("done", ""),
             error=error,
+            shown=preview(form["label_config"]),
+            lost="",
         )
 
     @pages.get(ONE + "/settings")
@@ -165,6 +198,20 @@ def router(room: Room) -> APIRouter:
                 request, room.projects.get(workspace, project_id), form, 422, error
             )
         return back_to(request, f"{AT}/{project_id}/settings", done="saved")
+
+    @pages.post(ONE + "/duplicate")
+    def duplicate_project(
+        request: Request, project_id: int, title: Text = "", has_tasks: Tick = False
+    ) -> Response:
+        made = room.copies.duplicate(
+            workspace_of(request),
+            project_id,
+            principal_of(request),
+            mode=WITH_DATA if has_tasks else SETTINGS,
+            title=title,
+            address=address_of(request),
+        )
+        return back_to(request, f"{AT}/{made.id}")
 
     @pages.post(ONE + "/remove")
     def remove_project(request: Request, project_id: int) -> Response:

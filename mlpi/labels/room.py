@@ -17,6 +17,7 @@ from mlpi.labels.bringing.intake import Intake
 from mlpi.labels.bringing.local import LocalFiles
 from mlpi.labels.bringing.pictures import Pictures
 from mlpi.labels.bringing.service import Bringing
+from mlpi.labels.copying import Copies
 from mlpi.labels.editor.service import Editor
 from mlpi.labels.exporting.delivery import Delivery
 from mlpi.labels.exporting.service import Exports
@@ -24,6 +25,8 @@ from mlpi.labels.exporting.snapshots import Snapshots
 from mlpi.labels.grid.deeds import Deeds
 from mlpi.labels.grid.service import Grid
 from mlpi.labels.grid.views import Views
+from mlpi.labels.guessing.backends import Backends
+from mlpi.labels.guessing.sums import Versions
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.hooks.sending import Sending
 from mlpi.labels.hooks.service import Webhooks
@@ -33,6 +36,7 @@ from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
 from mlpi.labels.review.service import Reviews
 from mlpi.labels.tasks import Tasks
+from mlpi.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class Room:
     agreement: Agreement
     reviews: Reviews
     webhooks: Webhooks
+    registry: Registry
+    backends: Backends
+    versions: Versions
+    copies: Copies
 
     @classmethod
     def build(cls, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> Room:
@@ -69,6 +77,8 @@ class Room:
         pictures = Pictures(home)
         files = Files(house.db, home, house.clock)
         grid = Grid(house.db)
+        registry = Registry(house.settings.mlflow_database)
+        backends = Backends(house, jobs.jobs, registry)
         snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home)
 
         def drop_files(project_id: int) -> None:
@@ -100,11 +110,15 @@ class Room:
             schedules=jobs.schedules,
             grid=grid,
             views=Views(house.db),
-            deeds=Deeds(house.db, house.clock, grid, house.workspaces, events),
+            deeds=Deeds(house.db, house.clock, grid, house.workspaces, backends, events),
             editor=Editor(projects, tasks, annotations, queue, house.clock),
             events=events,
             home=Home(house.db, overview, house.clock),
             agreement=Agreement(house.db, house.clock),
             reviews=Reviews(house.db, events, house.clock),
             webhooks=Webhooks(house.db, house.audit, vault, events, house.clock),
+            registry=registry,
+            backends=backends,
+            versions=Versions(house.db),
+            copies=Copies(house.db, house.audit, house.clock),
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import label_studio_sdk
 from tests.event_files import NAME, event, header, simple, write
 from tests.service import Service, clean_environment, until
 
@@ -207,3 +208,19 @@ def test_the_boards_snippet_ties_curves_to_their_mlflow_run(
         (run,) = re.findall(r"/tracking/runs/([0-9a-f]{32})", page)
         theirs = client.get(f"/tracking/runs/{run}", params={"workspace": "lab"}).text
     assert ">digits/lr-0.2</a>" in theirs
+
+
+def test_the_labels_snippet_makes_a_project_with_predictions(service: Service) -> None:
+    (code,) = [block for block in blocks("python") if "label_studio_sdk" in block]
+    token = service.token("ana", "lab")
+    env = {"MLPI_URL": service.url, "MLPI_TOKEN": token}
+    made = subprocess.run(
+        [str(label_studio_sdk.python()), "-c", code],
+        env=clean_environment(env),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.split()[1] == "2"

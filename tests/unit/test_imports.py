@@ -25,7 +25,7 @@ HEAVY = {
     "numpy": None,
 }
 # Imported in the embedding host and in workers only: it loads models that MLflow keeps.
-ALSO = {"vectors/embedders/registered.py": "mlflow"}
+ALSO = {"vectors/embedders/registered.py": "mlflow", "labels/guessing/loading.py": "mlflow"}
 # Imported by name from a child process or by MLflow itself, never by the service.
 OWN_PROCESS = {
     "tracking/provider.py",

@@ -1,8 +1,24 @@
 """Labeling: Label Studio's API, and this room's own pages."""
 
-from mlpi.auth.table.match import rows
+from __future__ import annotations
 
-API = rows(
+from dataclasses import replace
+
+from mlpi.auth.table.match import Row, rows
+
+
+def either_slash(room: str, text: str) -> list[Row]:
+    """Rows for each address with and without a slash at its end, as Label Studio's clients ask."""
+    found = rows(room, text)
+    there = {(row.method, row.pattern) for row in found}
+    turned = [
+        replace(row, pattern=row.pattern.rstrip("/") + "/" * (not row.pattern.endswith("/")))
+        for row in found
+    ]
+    return found + [row for row in turned if (row.method, row.pattern) not in there]
+
+
+API = either_slash(
     "label-studio",
     """
     login  GET      /api/version
@@ -10,7 +26,10 @@ API = rows(
     viewer GET      /api/current-user/whoami
     viewer GET      /api/users/
     viewer GET      /api/users/{user_id}/
+    viewer GET      /api/current-user/hotkeys/
     viewer GET      /api/organizations/
+    viewer GET      /api/organizations/{organization_id}
+    viewer GET      /api/organizations/{organization_id}/memberships
 
     # projects
     viewer GET      /api/projects/
@@ -92,6 +111,21 @@ API = rows(
     editor GET,POST /api/webhooks/
     viewer GET      /api/webhooks/info/
     editor GET,PUT,PATCH,DELETE /api/webhooks/{webhook_id}/
+    # templates and copies
+    viewer GET      /api/templates/
+    viewer POST     /api/projects/{project_id}/sample-task/  # reads only
+    editor POST     /api/projects/{project_id}/duplicate/
+    viewer GET      /api/projects/{project_id}/label-stream-history/
+
+    # models
+    viewer GET      /api/ml/
+    editor POST     /api/ml/
+    viewer GET      /api/ml/{backend_id}
+    editor PUT,PATCH,DELETE /api/ml/{backend_id}
+    editor POST     /api/ml/{backend_id}/train
+    viewer GET      /api/ml/{backend_id}/versions
+    editor POST     /api/ml/{backend_id}/predict/test
+    editor POST     /api/ml/{backend_id}/interactive-annotating
     """,
 )
 
@@ -100,9 +134,11 @@ PAGES = rows(
     """
     viewer GET      /labels
     editor GET      /labels/new
+    editor POST     /labels/preview
     editor POST     /labels
     viewer GET      /labels/{project_id}
     editor GET,POST /labels/{project_id}/settings
+    editor POST     /labels/{project_id}/duplicate
     owner  POST     /labels/{project_id}/remove
     editor GET,POST /labels/{project_id}/import
     editor POST     /labels/{project_id}/import/media
@@ -148,6 +184,22 @@ PAGES = rows(
     viewer GET      /api/mlpi/labels/{project_id}/conflicts
     viewer GET      /api/mlpi/labels/{project_id}/reviews
     editor POST     /api/mlpi/labels/annotations/{annotation_id}/review
+
+    # models that predict
+    viewer GET      /labels/{project_id}/models
+    editor POST     /labels/{project_id}/models
+    editor POST     /labels/{project_id}/models/{backend_id}/run
+    editor POST     /labels/{project_id}/models/{backend_id}/try
+    viewer GET      /labels/{project_id}/models/tries/{job_id}
+    editor POST     /labels/{project_id}/models/{backend_id}/remove
+    editor POST     /labels/{project_id}/versions/shown
+    editor POST     /labels/{project_id}/versions/accept
+    editor POST     /labels/{project_id}/versions/remove
+    editor POST     /api/mlpi/labels/projects/{project_id}/predictions
+    editor POST     /api/mlpi/labels/projects/{project_id}/accept
+    viewer GET      /api/mlpi/labels/projects/{project_id}/health
+    editor POST     /api/mlpi/labels/projects/{project_id}/setup
+    editor POST     /api/mlpi/labels/projects/{project_id}/predict
     """,
 )
 

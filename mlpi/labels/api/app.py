@@ -13,13 +13,16 @@ from mlpi.labels.api import (
     imports,
     manager,
     media,
+    ml,
     people,
     projects,
     reviews,
     snapshots,
     tasks,
+    templates,
 )
 from mlpi.labels.api import annotations as said
+from mlpi.labels.api.slashes import forgive_slashes
 from mlpi.labels.room import Room
 from mlpi.web import errors
 
@@ -42,6 +45,9 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
         snapshots.router(room),
         reviews.router(room),
         hooks.router(room),
+        ml.router(room),
+        templates.router(room),
     ):
         app.include_router(router)
+    forgive_slashes(app)
     return app

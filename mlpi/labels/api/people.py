@@ -11,7 +11,8 @@ from mlpi import version
 from mlpi.auth.workspaces import Workspaces
 from mlpi.errors import NotFound
 from mlpi.labels.api import shapes
-from mlpi.labels.api.answers import answer
+from mlpi.labels.api.answers import answer, numbered
+from mlpi.labels.api.asked import page_in
 from mlpi.web.errors import LABEL_VERSION
 from mlpi.web.render import principal_of, workspace_of
 
@@ -21,6 +22,15 @@ _PERMISSIONS = [
     for thing in ("projects", "tasks", "annotations", "predictions", "labels", "views", "webhooks")
     for deed in ("create", "view", "change", "delete")
 ]
+
+PAGE, MOST = 20, 1000
+_ORGANIZATION = {"id": shapes.ORGANIZATION, "title": "mlpi", "contact_info": None}
+
+
+def _only_ours(number: int) -> None:
+    """There is one organisation here. Raises NotFound for any other."""
+    if number != shapes.ORGANIZATION:
+        raise NotFound("Not found.")
 
 
 def router(workspaces: Workspaces) -> APIRouter:
@@ -51,7 +61,31 @@ def router(workspaces: Workspaces) -> APIRouter:
     @api.get("/api/organizations/")
     def list_organizations(request: Request) -> Response:
         workspace_of(request)
-        return answer([{"id": shapes.ORGANIZATION, "title": "mlpi", "contact_info": None}])
+        return answer([_ORGANIZATION])
+
+    @api.get("/api/organizations/{number:int}")
+    def get_organization(request: Request, number: int) -> Response:
+        _only_ours(number)
+        mine = people(request)
+        created = min((one["date_joined"] for one in mine if one["date_joined"]), default=None)
+        return answer({**_ORGANIZATION, "created_at": created, "created_by": None})
+
+    @api.get("/api/organizations/{number:int}/memberships")
+    def list_memberships(request: Request, number: int) -> Response:
+        _only_ours(number)
+        mine = people(request)
+        page, size = page_in(request, size=PAGE, most=MOST)
+        shown = [
+            {"id": one["id"], "organization": number, "user": one}
+            for one in mine[(page - 1) * size : page * size]
+        ]
+        return numbered(request, shown, total=len(mine), page=page, size=size)
+
+    @api.get("/api/current-user/hotkeys/")
+    def hotkeys(request: Request) -> Response:
+        """Keys are the configuration's here, not a person's."""
+        workspace_of(request)
+        return answer({"custom_hotkeys": {}})
 
     @api.get("/api/version")
     @api.get("/api/version/")

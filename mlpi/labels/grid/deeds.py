@@ -129,11 +129,12 @@ class Deeds:
         clock: Clock,
         grid: Grid,
         workspaces: Workspaces,
+        predictor: Predictor | None = None,
         events: Events | None = None,
     ) -> None:
         self._db, self._clock, self._grid, self._workspaces = db, clock, grid, workspaces
         self._events = events or Events(clock)
-        self.predictor: Predictor | None = None
+        self.predictor = predictor
         self._acts: Mapping[str, _Act] = {
             "predictions_to_annotations": self._accept,
             "delete_tasks": lambda session, project, ids, *_: remove_batch(

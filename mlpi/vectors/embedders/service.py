@@ -11,6 +11,7 @@ from mlpi.artifacts import root_of
 from mlpi.auth.audit import Actor
 from mlpi.errors import Invalid, NotFound, NotReady
 from mlpi.house import House
+from mlpi.registry import Registered, Registry
 from mlpi.vectors.embedders import folders, store
 from mlpi.vectors.embedders.choice import (
     DETAILS,
@@ -24,7 +25,6 @@ from mlpi.vectors.embedders.choice import (
 )
 from mlpi.vectors.embedders.folders import Folder
 from mlpi.vectors.embedders.loading import Recipe
-from mlpi.vectors.embedders.registry import Registered, Registry
 from mlpi.vectors.models import CollectionEmbedder
 
 

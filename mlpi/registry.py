@@ -1,4 +1,4 @@
-"""What MLflow's database says of registered models, read without MLflow. Never written to.
+"""What MLflow's database says of models, read without MLflow. Never written to.
 
 Every query is bound to one workspace.
 """
@@ -47,6 +47,22 @@ _aliases = Table(
     Column("name", String, primary_key=True),
     Column("alias", String, primary_key=True),
     Column("version", Integer),
+)
+_experiments = Table(
+    "experiments",
+    _meta,
+    Column("experiment_id", Integer, primary_key=True),
+    Column("workspace", String),
+)
+_logged = Table(
+    "logged_models",
+    _meta,
+    Column("model_id", String, primary_key=True),
+    Column("experiment_id", Integer),
+    Column("name", String),
+    Column("artifact_location", String),
+    Column("lifecycle_stage", String),
+    Column("source_run_id", String),
 )
 ALL = tuple(_meta.sorted_tables)
 # MLflow keeps prompts among the registered models and marks them with a tag.
@@ -148,3 +164,21 @@ class Registry:
         with self._engine.connect() as db:
             found = db.execute(query).one_or_none()
         return None if found is None else found.storage_location or found.source or ""
+
+    def logged(
+        self, workspace: str, *, model_id: str = "", run_id: str = "", name: str = ""
+    ) -> tuple[str, str] | None:
+        """(id, where its files lie) of a logged model, by its id, or by its run and its name."""
+        query = (
+            select(_logged.c.model_id, _logged.c.artifact_location)
+            .join(_experiments, _experiments.c.experiment_id == _logged.c.experiment_id)
+            .where(_experiments.c.workspace == workspace, _logged.c.lifecycle_stage == "active")
+            .order_by(_logged.c.model_id)
+        )
+        if model_id:
+            query = query.where(_logged.c.model_id == model_id)
+        else:
+            query = query.where(_logged.c.source_run_id == run_id, _logged.c.name == name)
+        with self._engine.connect() as db:
+            found = db.execute(query.limit(1)).one_or_none()
+        return None if found is None else (found.model_id, found.artifact_location)

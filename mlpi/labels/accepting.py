@@ -1,0 +1,127 @@
+"""Predictions taken as annotations, many at a time."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from mlpi.auth.roles import Principal
+from mlpi.clock import Clock
+from mlpi.db import Database, Session
+from mlpi.labels.models import LabelAnnotation, LabelLease, LabelPrediction, LabelTask
+from mlpi.labels.projects import config_of, project_of
+from mlpi.labels.results import ResultInvalid, check_results
+from mlpi.labels.tally import count_tasks
+
+BATCH = 200  # predictions of one transaction
+
+
+@dataclass
+class Accepted:
+    """annotations: how many were made; known: accepted before, or of a task that needs no more;
+    unfit: of a configuration that was changed since."""
+
+    annotations: int = 0
+    known: int = 0
+    unfit: int = 0
+
+
+def accept(
+    db: Database,
+    clock: Clock,
+    workspace: str,
+    project_id: int,
+    prediction_ids: Sequence[int],
+    principal: Principal,
+) -> Accepted:
+    """Make annotations by this person of a project's predictions, one of each task at most.
+
+    The same call again makes none twice. Predictions that are not there are passed over. Raises
+    NotFound for the project.
+    """
+    accepted = Accepted()
+    ids = sorted(set(prediction_ids), reverse=True)  # of several of a task the newest
+    for at in range(0, len(ids), BATCH) or (0,):
+        with db.write() as session:
+            _accept(
+                session, clock, workspace, project_id, ids[at : at + BATCH], principal, accepted
+            )
+    return accepted
+
+
+def _accept(
+    session: Session,
+    clock: Clock,
+    workspace: str,
+    project_id: int,
+    ids: Sequence[int],
+    principal: Principal,
+    accepted: Accepted,
+) -> None:
+    project = project_of(session, workspace, project_id, is_locked=True)
+    config, now = config_of(project), clock()
+    found = session.execute(
+        select(LabelPrediction, LabelTask)
+        .join(LabelTask, LabelTask.id == LabelPrediction.task_id)
+        .where(LabelPrediction.id.in_(ids), LabelPrediction.project_id == project.id)
+        .order_by(LabelPrediction.id.desc())
+    ).all()
+    task_ids = {task.id for _, task in found}
+    taken = set(
+        session.scalars(
+            select(LabelAnnotation.task_id).where(
+                LabelAnnotation.task_id.in_(task_ids),
+                LabelAnnotation.completed_by_id == principal.user_id,
+                LabelAnnotation.was_cancelled.is_(False),
+            )
+        )
+    )
+    rows: list[dict[str, Any]] = []
+    for prediction, task in found:
+        if task.is_labeled or task.id in taken:
+            accepted.known += 1
+            continue
+        results = json.loads(prediction.result)
+        try:
+            check_results(config, results, json.loads(task.data))
+        except ResultInvalid:
+            accepted.unfit += 1
+            continue
+        taken.add(task.id)
+        rows.append(
+            {
+                "task_id": task.id,
+                "project_id": project.id,
+                "key": secrets.token_hex(16),
+                "result": prediction.result,
+                "result_count": len(results),
+                "completed_by_id": principal.user_id,
+                "completed_by_name": principal.name,
+                "updated_by_id": principal.user_id,
+                "created_at": now,
+                "updated_at": now,
+                "parent_prediction_id": prediction.id,
+                "last_action": "prediction",
+            }
+        )
+    if not rows:
+        return
+    session.execute(insert(LabelAnnotation), rows)
+    touched = [row["task_id"] for row in rows]
+    session.execute(
+        delete(LabelLease).where(
+            LabelLease.task_id.in_(touched), LabelLease.user_id == principal.user_id
+        )
+    )
+    session.execute(
+        update(LabelTask)
+        .where(LabelTask.id.in_(touched))
+        .values(updated_at=now, updated_by_id=principal.user_id)
+    )
+    count_tasks(session, project, touched)
+    accepted.annotations += len(rows)

@@ -1,0 +1,85 @@
+"""/api/templates/, sample tasks, copies of projects, and what somebody labeled last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from mlpi.auth.requests import address_of
+from mlpi.errors import Invalid
+from mlpi.labels.api.answers import answer
+from mlpi.labels.api.asked import fields_of
+from mlpi.labels.config.config import read_config
+from mlpi.labels.room import Room
+from mlpi.labels.templates.catalogue import GROUPS, TEMPLATES
+from mlpi.labels.templates.sampling import sample_data
+from mlpi.web.render import principal_of, workspace_of
+
+
+def router(room: Room) -> APIRouter:
+    """Templates and copies."""
+    api = APIRouter(prefix="/api")
+
+    @api.get("/templates/")
+    def list_templates() -> Response:
+        templates = [
+            {
+                "title": one.title,
+                "type": "community",
+                "group": one.group,
+                "image": "",
+                "details": f"<p>{one.words}</p>",
+                "config": one.config,
+                "name": one.key,
+            }
+            for one in TEMPLATES
+        ]
+        return answer({"templates": templates, "groups": list(GROUPS)})
+
+    @api.post("/projects/{project_id:int}/sample-task/")
+    async def sample_task(request: Request, project_id: int) -> Response:
+        sent = await fields_of(request)
+        config = sent.get("label_config")
+        if not isinstance(config, str) or not config.strip():
+            raise Invalid("Label config is not set or is empty", field="label_config")
+
+        def work() -> dict[str, Any]:
+            room.projects.get(workspace_of(request), project_id)
+            data = sample_data(read_config(config))
+            if sent.get("include_annotation_and_prediction"):
+                return {"id": 1, "data": data, "annotations": [], "predictions": []}
+            return data
+
+        return answer({"sample_task": await run_in_threadpool(work)})
+
+    @api.post("/projects/{project_id:int}/duplicate/")
+    async def duplicate(request: Request, project_id: int) -> Response:
+        sent = await fields_of(request)
+        for name in ("mode", "title"):
+            if not isinstance(sent.get(name), str) or not sent[name].strip():
+                raise Invalid("This field is required.", field=name)
+        description = sent.get("description")
+
+        def work() -> dict[str, Any]:
+            made = room.copies.duplicate(
+                workspace_of(request),
+                project_id,
+                principal_of(request),
+                mode=sent["mode"],
+                title=sent["title"],
+                description=description if isinstance(description, str) else None,
+                address=address_of(request),
+            )
+            return {"id": made.id}
+
+        return answer(await run_in_threadpool(work), 201)
+
+    @api.get("/projects/{project_id:int}/label-stream-history/")
+    def stream_history(request: Request, project_id: int) -> Response:
+        found = room.copies.history(workspace_of(request), project_id, principal_of(request))
+        return answer([{"taskId": task, "annotationId": said} for task, said in found])
+
+    return api

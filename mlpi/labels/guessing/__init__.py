@@ -1,0 +1,1 @@
+"""Predictions by models: which model, how its answers become results, and the jobs that ask it."""

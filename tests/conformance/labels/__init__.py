@@ -1,0 +1,1 @@
+"""The real label_studio_sdk against a running service."""
