@@ -70,14 +70,18 @@ def own_routes(tmp_path: Path, room: str = "own") -> set[tuple[str, str]]:
 
 
 def test_every_route_of_label_studio_has_a_row_and_every_row_a_route(tmp_path: Path) -> None:
+    def plain(path: str) -> str:
+        """Without the names of parameters and a slash at the end, which is as good as none."""
+        return re.sub(r"\{\w+(:\w+)?\}", "{}", path).rstrip("/")
+
     found = {
-        (method, path.replace(":int}", "}"))
+        (method, plain(path))
         for method, path in own_routes(tmp_path, "label-studio")
         if method != "HEAD"
     }
-    in_table = {(row.method, row.pattern) for row in TABLE.rows if row.room == "label-studio"}
-    assert len(found) > 30
-    assert found == in_table
+    rows = [row for row in TABLE.rows if row.room == "label-studio"]
+    assert len(found) > 80
+    assert found == {(row.method, plain(row.pattern)) for row in rows}
 
 
 def test_every_route_of_ours_has_a_row_and_every_row_a_route(tmp_path: Path) -> None:
