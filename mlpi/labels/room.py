@@ -8,11 +8,11 @@ from mlpi.clock import Clock
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels.annotations import Annotations
+from mlpi.labels.bringing.bringing import Bringing
 from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.intake import Intake
 from mlpi.labels.bringing.local import LocalFiles
 from mlpi.labels.bringing.pictures import Pictures
-from mlpi.labels.bringing.service import Bringing
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue

@@ -17,12 +17,12 @@ from mlpi.auth.models import User
 from mlpi.auth.roles import Principal, Role
 from mlpi.errors import Invalid, NotFound
 from mlpi.house import House
+from mlpi.labels.bringing.bringing import Bringing, Brought, How
 from mlpi.labels.bringing.carrying import MOST_LISTED, Carried, Carrier
 from mlpi.labels.bringing.checking import MOST_TOLD, ImportRefused
 from mlpi.labels.bringing.files import ORPHAN_S, Files
 from mlpi.labels.bringing.json_items import FileBroken
 from mlpi.labels.bringing.rows import ExtensionRefused
-from mlpi.labels.bringing.service import Bringing, Brought, How
 from mlpi.labels.models import LabelProject
 from mlpi.labels.projects import Projects
 from mlpi.labels.tasks import BATCH, Tasks, Whole

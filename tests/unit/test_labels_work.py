@@ -14,10 +14,10 @@ from mlpi.auth.roles import Principal, Role
 from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.house import House
 from mlpi.labels.annotations import Annotations, SkipRefused
+from mlpi.labels.changes import ConfigChangeRefused
 from mlpi.labels.config.xml import ConfigInvalid
 from mlpi.labels.given import TaskInvalid
 from mlpi.labels.models import LabelProject
-from mlpi.labels.changes import ConfigChangeRefused
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import LEASE_S, Queue
 from mlpi.labels.results import ResultInvalid
