@@ -14,11 +14,11 @@ from starlette.responses import FileResponse
 
 from mlpi.auth.audit import Actor
 from mlpi.errors import Conflict, Invalid, MlpiError, NotFound
+from mlpi.labels.bringing.bringing import How
 from mlpi.labels.bringing.carrying import Carried
 from mlpi.labels.bringing.intake import PURPOSE, outcome_of, told
 from mlpi.labels.bringing.local import AT as LOCAL
 from mlpi.labels.bringing.rows import LISTS, MEDIA, TEXTS
-from mlpi.labels.bringing.service import How
 from mlpi.labels.bringing.types import type_of
 from mlpi.labels.models import LabelFile, LabelProject
 from mlpi.labels.projects import config_of

@@ -12,11 +12,11 @@ from mlpi.jobs.component import JobsRoom
 from mlpi.jobs.schedules import Schedules
 from mlpi.labels.agreement.figures import Agreement
 from mlpi.labels.annotations import Annotations
+from mlpi.labels.bringing.bringing import Bringing
 from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.intake import Intake
 from mlpi.labels.bringing.local import LocalFiles
 from mlpi.labels.bringing.pictures import Pictures
-from mlpi.labels.bringing.service import Bringing
 from mlpi.labels.copying import Copies
 from mlpi.labels.editor.service import Editor
 from mlpi.labels.exporting.delivery import Delivery

@@ -138,14 +138,20 @@ class Tasks:
                 _task_row(project, one, first + number, now, principal)
                 for number, one in enumerate(batch)
             ]
-            ids = list(
-                session.scalars(
-                    insert(LabelTask).returning(LabelTask.id, sort_by_parameter_order=True), rows
+            newest = select(func.max(LabelTask.id)).where(LabelTask.project_id == project.id)
+            before = session.scalar(newest) or 0
+            # Past the ORM, and without asking for numbers: many times as fast.
+            session.connection().execute(insert(LabelTask), rows)
+            ids: list[int] = []
+            if keeps_ids or any(one.annotations or one.predictions for one in batch):
+                asked = select(LabelTask.id).where(
+                    LabelTask.project_id == project.id, LabelTask.id > before
                 )
-            )
+                ids += session.scalars(asked.order_by(LabelTask.inner_id))
+            whole_batch = list(zip(ids, batch, strict=True)) if ids else []
             annotations = [
                 _annotation_row(project, task_id, each, now, principal, names or {})
-                for task_id, one in zip(ids, batch, strict=True)
+                for task_id, one in whole_batch
                 for each in one.annotations
             ]
             predictions = [
@@ -158,7 +164,7 @@ class Tasks:
                     "created_at": now,
                     "updated_at": now,
                 }
-                for task_id, one in zip(ids, batch, strict=True)
+                for task_id, one in whole_batch
                 for each in one.predictions
             ]
             if annotations:

@@ -59,7 +59,7 @@ def test_a_dropped_file_is_looked_at_and_its_good_rows_imported(watch: Watch) ->
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/imports/*")
     expect(page.get_by_role("cell", name="three")).to_be_visible()
-    expect(page.get_by_role("cell", name="it has 1 cells")).to_be_visible()
+    expect(page.get_by_role("cell", name="it has 1 cell,")).to_be_visible()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("2 rows fit")
     page.get_by_role("button", name="Import the 2 good ones").click()

@@ -17,12 +17,13 @@ from mlpi.auth.models import User
 from mlpi.auth.roles import Principal, Role
 from mlpi.errors import Invalid, NotFound
 from mlpi.house import House
+from mlpi.labels.bringing import checking
+from mlpi.labels.bringing.bringing import Bringing, Brought, How
 from mlpi.labels.bringing.carrying import MOST_LISTED, Carried, Carrier
 from mlpi.labels.bringing.checking import MOST_TOLD, ImportRefused
 from mlpi.labels.bringing.files import ORPHAN_S, Files
 from mlpi.labels.bringing.json_items import FileBroken
 from mlpi.labels.bringing.rows import ExtensionRefused
-from mlpi.labels.bringing.service import Bringing, Brought, How
 from mlpi.labels.models import LabelProject
 from mlpi.labels.projects import Projects
 from mlpi.labels.tasks import BATCH, Tasks, Whole
@@ -419,3 +420,16 @@ def test_an_import_that_was_interrupted_goes_on_where_it_was(room: Room) -> None
     assert len(room.texts(project)) == 2 * BATCH
     assert carrier.carry(file, skips_bad=False, tell=lambda *_: None).tasks == 3 * BATCH
     assert room.texts(project) == [str(number) for number in range(3 * BATCH)]
+
+
+def test_many_tasks_wait_in_a_file_in_their_order(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "IN_MEMORY_BYTES", 600 * BATCH)
+    project = room.project()
+    texts = [f"{number} {'x' * 100}" for number in range(5 * BATCH + 3)]
+    tasks = [{"data": {"text": one}, "annotations": [said("good")]} for one in texts]
+    brought = room.json(project, tasks)
+    assert (brought.tasks, brought.annotations) == (len(texts), len(texts))
+    assert room.texts(project) == texts
+    assert all(len(one.annotations) == 1 for one in room.all(project))

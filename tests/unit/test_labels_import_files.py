@@ -161,7 +161,7 @@ def test_bad_rows_say_where_and_why_and_the_rest_is_read() -> None:
         (5, 7, True),
         (6, 8, False),
     ]
-    assert "1 cells" in found[1].wrong
+    assert "1 cell," in found[1].wrong
     assert "UTF-8" in found[2].wrong
     assert "3 cells" in found[3].wrong
     assert "NUL" in found[4].wrong

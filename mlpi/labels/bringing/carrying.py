@@ -5,9 +5,8 @@ What the file held already goes on where an attempt was interrupted: tasks remem
 
 from __future__ import annotations
 
-import pickle
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -18,7 +17,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database
 from mlpi.errors import MlpiError
 from mlpi.labels import given
-from mlpi.labels.bringing.checking import IN_MEMORY_BYTES, pickled
+from mlpi.labels.bringing.checking import Waiting
 from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.people import people_of
 from mlpi.labels.bringing.rows import ending_of, rows
@@ -73,7 +72,7 @@ class Carrier:
             before = session.scalar(asked) or 0
         carried = Carried(tasks=before)
         with (
-            tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as waiting,
+            closing(Waiting()) as waiting,
             self._files.path(file).open("rb") as source,
         ):
             batch: list[GivenTask] = []
@@ -89,15 +88,14 @@ class Carrier:
                     continue
                 carried.good += 1
                 if len(batch) == BATCH:
-                    pickle.dump(batch, waiting, pickle.HIGHEST_PROTOCOL)
-                    batch.clear()
+                    waiting.add(batch)
+                    batch = []
                     tell(0.5 * _share(source, file), f"{carried.good:,} tasks checked")
-            pickle.dump(batch, waiting, pickle.HIGHEST_PROTOCOL)
+            waiting.add(batch)
             if not carried.good or (carried.wrong and not skips_bad):
                 carried.is_kept_back = True
                 return carried
-            waiting.seek(0)
-            for part in _without_first(before, pickled(waiting)):
+            for part in _without_first(before, iter(waiting)):
                 added = self._tasks.add_checked(
                     self._workspace,
                     file.project_id,

@@ -30,6 +30,41 @@ class ImportRefused(Invalid):
     code = "IMPORT_REFUSED"
 
 
+class Waiting:
+    """Batches of checked tasks in their order: a few in memory, many in a file without a name."""
+
+    def __init__(self) -> None:
+        self._batches: list[list[GivenTask]] = []
+        self._size = 0  # bytes, about
+        self._file: Any = None
+
+    def add(self, batch: list[GivenTask]) -> None:
+        self._batches.append(batch)
+        self._size += sum(map(_size_of, batch))
+        if self._size > IN_MEMORY_BYTES:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
+            for one in self._batches:
+                pickle.dump(one, self._file, pickle.HIGHEST_PROTOCOL)
+            self._batches, self._size = [], 0
+
+    def __iter__(self) -> Iterator[list[GivenTask]]:
+        if self._file is not None:
+            self._file.seek(0)
+            yield from pickled(self._file)
+        yield from self._batches
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _size_of(task: GivenTask) -> int:
+    said = sum(len(one.result) + 500 for one in task.annotations)
+    guessed = sum(len(one.result) + 500 for one in task.predictions)
+    return len(task.data) + len(task.meta) + 500 + said + guessed
+
+
 class Checking:
     """Tasks on their way in: checked, and kept in a file until all of them are known to fit.
 
@@ -48,7 +83,7 @@ class Checking:
         self.workspace, self.project_id = workspace, project_id
         self.config, self.people, self.principal = config, people, principal
         self._from_fields = from_fields
-        self._waiting = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+        self._waiting = Waiting()
         self._batch: list[GivenTask] = []
         self._wrong: list[str] = []
         self._wrong_count = 0
@@ -123,13 +158,12 @@ class Checking:
     def batches(self) -> Iterator[list[GivenTask]]:
         """What was checked, in its order, as many at a time as go into one transaction."""
         self._put_down()
-        self._waiting.seek(0)
-        yield from pickled(self._waiting)
+        yield from self._waiting
 
     def _put_down(self) -> None:
         if self._batch:
-            pickle.dump(self._batch, self._waiting, pickle.HIGHEST_PROTOCOL)
-            self._batch.clear()
+            self._waiting.add(self._batch)
+            self._batch = []
 
 
 def pickled(file: Any) -> Iterator[Any]:

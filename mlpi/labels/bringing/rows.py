@@ -186,7 +186,8 @@ def _table(file: BinaryIO, separator: str) -> Iterator[Row]:
                 continue
             number += 1
             if len(cells) != len(names):
-                wrong = f"it has {len(cells)} cells, and the head names {len(names)} columns"
+                plural = "s" if len(cells) != 1 else ""
+                wrong = f"it has {len(cells)} cell{plural}, not {len(names)} as the first line"
             else:
                 wrong = _wrong_text("".join(cells))
             task = None if wrong else {"data": dict(zip(names, cells, strict=True))}
