@@ -75,9 +75,7 @@ def batch(
     session: Session, project_id: int, chosen: Chosen, after: int, read: Read
 ) -> tuple[list[Task], int | None]:
     """Tasks with higher numbers than `after`, and the last number looked at; None at the end."""
-    asked: Select[Any] = select(*_TASK).where(
-        LabelTask.project_id == project_id, LabelTask.id > after
-    )
+    asked = select(*_TASK).where(LabelTask.project_id == project_id, LabelTask.id > after)
     for condition in _of_tasks(chosen):
         asked = asked.where(condition)
     rows, is_cut = _some(session, asked.order_by(LabelTask.id).limit(BATCH))
@@ -132,7 +130,7 @@ def batch(
     return found, ids[-1] if is_cut or len(rows) == BATCH else None
 
 
-def _some(session: Session, asked: Select[Any]) -> tuple[list[Row[Any]], bool]:
+def _some(session: Session, asked: Any) -> tuple[list[Row[Any]], bool]:
     """Rows of tasks until they are many or large, and whether there may be more."""
     rows: list[Row[Any]] = []
     size = said = 0
