@@ -47,7 +47,9 @@ class Server:
 
     def fill(self) -> None:
         """A project with its tasks, each annotated once."""
-        made = self.client.post("/api/projects/", json={"title": "b", "label_config": CONFIG})
+        made = self.client.post(
+            "/api/projects/", json={"title": "Benchmark", "label_config": CONFIG}
+        )
         self.project = int(made.raise_for_status().json()["id"])
         tasks = [_task(number) for number in range(TASKS)]
         for begin in range(0, TASKS, 250):

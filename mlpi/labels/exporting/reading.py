@@ -130,7 +130,7 @@ def batch(
     return found, ids[-1] if is_cut or len(rows) == BATCH else None
 
 
-def _some(session: Session, asked: Select[Any]) -> tuple[list[Row[Any]], bool]:
+def _some(session: Session, asked: Any) -> tuple[list[Row[Any]], bool]:
     """Rows of tasks until they are many or large, and whether there may be more."""
     rows: list[Row[Any]] = []
     size = said = 0
