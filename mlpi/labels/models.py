@@ -51,6 +51,7 @@ class LabelTask(Base):
         Index("ix_label_tasks_queue", "project_id", "is_labeled", "id"),
         Index("ix_label_tasks_lots", "project_id", "is_labeled", "lot"),
         Index("ix_label_tasks_scores", "project_id", "is_labeled", "prediction_score"),
+        Index("ix_label_tasks_changes", "project_id", "updated_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
