@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.add_column("label_tasks", sa.Column("agreement", sa.Float, nullable=True))
     op.add_column("label_tasks", sa.Column("file_id", sa.Integer, nullable=True))
     op.add_column("label_tasks", sa.Column("completed_at", TIME, nullable=True))
+    op.create_index("ix_label_tasks_changes", "label_tasks", ["project_id", "updated_at", "id"])
     op.execute(
         "UPDATE label_tasks SET completed_at = (SELECT max(created_at) FROM label_annotations"
         " WHERE task_id = label_tasks.id) WHERE is_labeled"

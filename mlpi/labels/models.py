@@ -55,6 +55,7 @@ class LabelTask(Base):
         Index("ix_label_tasks_lots", "project_id", "is_labeled", "lot"),
         Index("ix_label_tasks_scores", "project_id", "is_labeled", "prediction_score"),
         Index("ix_label_tasks_agreement", "project_id", "agreement"),
+        Index("ix_label_tasks_changes", "project_id", "updated_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const grid = () => document.getElementById("grid");
-  const boxes = () => [...document.querySelectorAll('#grid input[name="task"]')];
+  const boxes = () => [...document.querySelectorAll('#grid input[name="ids[]"]')];
   let last = null;
 
   // --- ticks ----------------------------------------------------------------------------------
@@ -24,7 +24,7 @@
   }
 
   document.addEventListener("click", (event) => {
-    const box = event.target.closest?.('#grid input[name="task"]');
+    const box = event.target.closest?.('#grid input[name="ids[]"]');
     if (!box) return;
     const all = boxes();
     const [from, to] = [all.indexOf(last), all.indexOf(box)];
@@ -95,7 +95,7 @@
       event.preventDefault();
       rows[at < 0 ? 0 : Math.max(0, Math.min(at + step, rows.length - 1))].querySelector(".stick a").focus();
     }
-    if (event.key === "x" && at >= 0) rows[at].querySelector('input[name="task"]')?.click();
+    if (event.key === "x" && at >= 0) rows[at].querySelector('input[name="ids[]"]')?.click();
   });
 
   document.addEventListener("htmx:after:swap", tell);

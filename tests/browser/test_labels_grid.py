@@ -51,7 +51,7 @@ def test_filter_order_select_and_delete(
     page.get_by_role("link", name="ID ↑").click()
     expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
 
-    boxes = page.locator('input[name="task"]')
+    boxes = page.locator('input[name="ids[]"]')
     boxes.nth(0).click()
     boxes.nth(3).click(modifiers=["Shift"])
     expect(page.get_by_text("4 selected")).to_be_visible()

@@ -192,7 +192,7 @@ def test_the_grid_pages_through_all_tasks_once_and_shows_no_html_of_theirs(
             following = re.search(r'rel="next" href="([^"]+)"', page.text)
             address = html.unescape(following[1]) if following else None
         assert len(found) == len(set(found)) == 60
-        assert 'name="task"' not in page.text
+        assert 'name="ids[]"' not in page.text
 
 
 def test_a_wrong_filter_of_a_page_is_told_and_stays_typed(service: Service, project: int) -> None:
@@ -230,7 +230,7 @@ def test_a_view_is_kept_and_a_deed_done_without_any_script(
         assert done.status_code == 200
         assert "15 tasks gone through: 5 annotations deleted" in done.text
         first = rows(page)[0]
-        some = {"deed": "delete_tasks", "task": [str(first), str(first - 4)]}
+        some = {"deed": "delete_tasks", "ids[]": [str(first), str(first - 4)]}
         done = browser.post(f"{at}/tasks/deed?workspace=lab", data=some)
         assert "2 tasks deleted" in done.text
         assert browser.get(f"{at}/tasks/{first}?workspace=lab").status_code == 404

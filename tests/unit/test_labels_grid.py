@@ -732,6 +732,27 @@ def test_predictions_become_annotations_once(laid: Laid) -> None:
     assert "prediction" not in counts(desk.again(project))
 
 
+def test_models_are_asked_about_all_that_is_selected_at_once(laid: Laid) -> None:
+    asked: list[Sequence[int]] = []
+
+    class Models:
+        def can_predict(self, _workspace: str, project_id: int) -> bool:
+            return project_id == laid.project.id
+
+        def retrieve(self, _: str, _project: int, ids: Sequence[int], _who: Principal) -> int:
+            asked.append(ids)
+            return len(ids)
+
+    deeds, project = laid.desk.room.deeds, laid.project
+    assert all(each.id != "retrieve_tasks_predictions" for each in deeds.offered("lab", project.id))
+    deeds.predictor = Models()
+    assert any(each.id == "retrieve_tasks_predictions" for each in deeds.offered("lab", project.id))
+    some = filters(one("inner_id", "less", 3, "Number"))
+    done = deeds.go("lab", project.id, "retrieve_tasks_predictions", some, EVERYTHING, ANA)
+    assert (done.tasks, done.items, done.above) == (2, 2, None)
+    assert asked == [[each.task.id for each in laid.tasks[:2]]]
+
+
 def test_a_deed_stops_and_goes_on_where_it_stood(desk: Desk) -> None:
     project = desk.project([{"text": f"{at}"} for at in range(2 * BATCH + 10)])
     last = desk.room.grid.newest("lab", project.id)

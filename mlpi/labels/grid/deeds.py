@@ -185,6 +185,8 @@ class Deeds:
         options = options or {}
         if deed in ("assign", "unassign"):
             options = {**options, "people": self._named(workspace, deed, options)}
+        if deed == "retrieve_tasks_predictions":
+            return self._retrieve(workspace, project_id, filters, selection, principal)
         until = None if most_s is None else time.monotonic() + most_s
         last = self._grid.newest(workspace, project_id) if up_to is None else up_to
         tasks = items = 0
@@ -233,12 +235,27 @@ class Deeds:
         principal: Principal,
         options: Mapping[str, Any],
     ) -> int:
-        if deed == "retrieve_tasks_predictions":
-            assert self.predictor is not None
-            return self.predictor.retrieve(workspace, project_id, ids, principal)
         with self._db.write() as session:
             project = project_of(session, workspace, project_id, is_locked=True)
             return self._acts[deed](session, project, ids, principal, options)
+
+    def _retrieve(
+        self,
+        workspace: str,
+        project_id: int,
+        filters: Filters,
+        selection: Selection,
+        principal: Principal,
+    ) -> Done:
+        """Ask about all of them at once: what answers may be a job that takes its time."""
+        assert self.predictor is not None
+        ids: list[int] = []
+        while part := self._grid.ids(
+            workspace, project_id, filters, selection, limit=BATCH, above=ids[-1] if ids else 0
+        ):
+            ids += part
+        count = self.predictor.retrieve(workspace, project_id, ids, principal) if ids else 0
+        return Done(len(ids), count, None)
 
     def _named(self, workspace: str, deed: str, options: Mapping[str, Any]) -> dict[int, str]:
         """People by id and name; for unassign without any, all. Raises Invalid."""

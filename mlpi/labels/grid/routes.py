@@ -137,7 +137,7 @@ def _add_deeds(pages: APIRouter, room: Room) -> None:
         is_all = bool(form.get("all"))
         if look.error and is_all:
             raise look.error
-        ids = tuple(_number(one) for one in form.getlist("task"))
+        ids = tuple(_number(one) for one in form.getlist("ids[]"))
         filters = look.filters if is_all else Filters()
         selection = Selection() if is_all else Selection(False, ids)
         up_to = _number(form.get("up_to") or 0) or room.grid.newest(workspace, project_id)

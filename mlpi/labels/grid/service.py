@@ -3,7 +3,7 @@
 A page is found from the place where the last one ended, not by counting from the start, so the
 thousandth costs what the first does. Where the database has to read all of a project to find one
 (an order by a field of the data, a filter on it), the ids of the whole list are kept for a minute
-when somebody turns to the next page: that one page costs a reading, those behind it nothing.
+when somebody filters or turns to the next page: that one costs a reading, those behind it nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.tasks import TaskPage, Whole, whole
 
 KEPT_S = 60.0
-SLOW_S = 0.04
+SLOW_S = 0.1  # of CPU, for one page: then the ids of the whole list are worth keeping
 MOST_KEPT = 32  # lists
 MOST_IDS = 2_000_000  # of all lists that are kept, 8 bytes each
 REGEX_MS = 10_000  # that PostgreSQL may take over a filter
@@ -120,16 +120,20 @@ class Grid:
             at = ordering.read_place(before or after, len(keys)) if before or after else None
             key = (project_id, filters, order)
             known = self._known(key, turns=at is not None)
-            begun = time.monotonic()
-            if known is not None and known.is_slow and at is not None:
-                found = self._from_list(session, known, test, keys, at[-1], limit, is_back=is_back)
+            if known is None and filters.items:
+                # Counting reads all that pass anyway: their ids come with it.
+                known = _List(
+                    self._db.version(), time.monotonic(), project.task_count, is_slow=True
+                )
+                self._keep(key, known)
+            if known is not None and known.is_slow and self._has_ids(session, known, test, keys):
+                found = _cut(known.ids, at[-1] if at else None, limit, is_back=is_back)
                 if found is not None:
                     return self._shown(session, keys, *found, total=known.total)
+            begun = time.thread_time()
             ids, has_more = self._seek(session, test, keys, at, limit, is_back=is_back)
-            is_slow = time.monotonic() - begun > SLOW_S
-            total = project.task_count
-            if filters.items:
-                total = known.total if known else self._count(session, test)
+            is_slow = time.thread_time() - begun > SLOW_S
+            total = self._count(session, test) if filters.items else project.task_count
             if known is None:
                 self._keep(key, _List(self._db.version(), time.monotonic(), total, is_slow))
             has_before = has_more if is_back else at is not None
@@ -230,35 +234,23 @@ class Grid:
         ids = found[:limit]
         return ids[::-1] if is_back else ids, len(found) > limit
 
-    def _from_list(
-        self,
-        session: Session,
-        known: _List,
-        test: Condition,
-        keys: Sequence[ordering.Key],
-        at: int,
-        limit: int,
-        *,
-        is_back: bool,
-    ) -> tuple[list[int], bool, bool] | None:
-        """From the ids of the whole list: (ids, whether some are before, whether some behind)."""
-        if known.ids is None:
-            if known.total > MOST_IDS // 4:
-                return None
-            asked = select(LabelTask.id).where(test)
-            asked = asked.order_by(*(key.sorted(is_back=False) for key in keys))
-            # The driver's own rows: a hundred thousand of the ORM's take four times as long.
-            cursor = session.connection().execute(asked).cursor
-            assert cursor is not None
-            known.ids = array("q", (row[0] for row in cursor.fetchall()))
-            known.made_at = time.monotonic()
-            self._forget()
-        try:
-            here = known.ids.index(at)
-        except ValueError:
-            return None
-        begin, end = (max(0, here - limit), here) if is_back else (here + 1, here + 1 + limit)
-        return list(known.ids[begin:end]), begin > 0, end < len(known.ids)
+    def _has_ids(
+        self, session: Session, known: _List, test: Condition, keys: Sequence[ordering.Key]
+    ) -> bool:
+        """Read the ids of a whole list, if they are few enough to keep."""
+        if known.ids is not None:
+            return True
+        if known.total > MOST_IDS // 4:
+            return False
+        asked = select(LabelTask.id).where(test)
+        asked = asked.order_by(*(key.sorted(is_back=False) for key in keys))
+        # The driver's own rows: a hundred thousand of the ORM's take four times as long.
+        cursor = session.connection().execute(asked).cursor
+        assert cursor is not None
+        known.ids = array("q", (row[0] for row in cursor.fetchall()))
+        known.total, known.made_at = len(known.ids), time.monotonic()
+        self._forget()
+        return True
 
     def _shown(
         self,
@@ -312,6 +304,23 @@ class Grid:
             while len(self._lists) > MOST_KEPT or (held > MOST_IDS and len(self._lists) > 1):
                 _, gone = self._lists.popitem(last=False)
                 held -= len(gone.ids or ())
+
+
+def _cut(
+    ids: array[int] | None, at: int | None, limit: int, *, is_back: bool
+) -> tuple[list[int], bool, bool] | None:
+    """From a whole list: (ids, whether some are before them, whether some behind).
+
+    at: the task that the page comes behind, or before; None: the first page, or the last.
+    """
+    if ids is None:
+        return None
+    try:
+        here = ids.index(at) if at is not None else len(ids) if is_back else -1
+    except ValueError:
+        return None
+    begin, end = (max(0, here - limit), here) if is_back else (here + 1, here + 1 + limit)
+    return list(ids[begin:end]), begin > 0, end < len(ids)
 
 
 def fields_of_project(project: LabelProject, fields: Sequence[str]) -> list[str]:
