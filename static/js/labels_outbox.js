@@ -116,7 +116,8 @@
           const entry = entries().find((one) => !one.refused);
           const draft = [...due.keys()].find((one) => due.get(one) <= Date.now());
           if (!entry && !draft) break;
-          status = "sending";
+          // What is wrong stays said until something has gone through.
+          if (status === "idle") status = "sending";
           on.changed();
           goesOn = await (entry ? sendEntry(entry) : sendDraft(draft));
         }

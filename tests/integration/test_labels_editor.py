@@ -129,7 +129,9 @@ def test_drafts_and_updates(ana: httpx.Client) -> None:
     assert one["result"][0]["value"] == {"choices": ["bad"]}
 
 
-def test_wrong_requests_are_told_what_is_wrong(ana: httpx.Client, eve: httpx.Client) -> None:
+def test_wrong_requests_are_told_what_is_wrong(
+    service: Service, ana: httpx.Client, eve: httpx.Client
+) -> None:
     project = made(ana, {"text": "one"})
     task = next_of(ana, project)["id"]
     wrong = ana.post(f"{OWN}/tasks/{task}/annotations", json=said("k", "strange"))
@@ -142,7 +144,7 @@ def test_wrong_requests_are_told_what_is_wrong(ana: httpx.Client, eve: httpx.Cli
     assert besides.status_code == 422
     assert ana.post(f"{OWN}/projects/{project}/release", json={"tasks": 3}).status_code == 422
     assert ana.get(f"/labels/{project}/label/tasks/{10**6}").status_code == 404
-    nobody = httpx.get(f"{ana.base_url}labels/{project}/label/next")
+    nobody = httpx.get(f"{service.url}/labels/{project}/label/next")
     assert nobody.status_code == 401
 
 
