@@ -117,7 +117,7 @@ def pages_of(browser: Browser, surfaces: Surfaces) -> Iterator[Open]:
         page = opened[-1].page()
         page.goto(surfaces.page(tag, value, controls or usual, **spec))
         if is_whole:
-            expect(page.locator(".stage")).to_have_attribute(
+            expect(page.locator(".easel")).to_have_attribute(
                 "data-ready", "true", timeout=PATIENCE_MS
             )
         return page
