@@ -263,7 +263,7 @@
       if (signal.aborted) return;
       now.duration = sound.duration;
       plugin = WaveSurfer.Regions.create();
-      const timeline = WaveSurfer.Timeline.create({ height: 18, style: { color: "var(--ink-2)", fontSize: "11px" } });
+      const timeline = WaveSurfer.Timeline.create({ height: 18, secondaryLabelOpacity: 0.9, style: { color: "var(--ink-2)", fontSize: "11px" } });
       wave = own.makeWave(frame.wave, { media: audio, peaks: [sound.peaks ?? new Float32Array(2)], duration: sound.duration, height: 128, normalize: true, cursorWidth: 2, plugins: [plugin, timeline], ...inks() });
       plugin.on("region-created", drawn);
       plugin.on("region-update", (region) => { now.moving = idOf(region) ?? null; });

@@ -99,7 +99,7 @@
     const zoom = element("input", { type: "range", min: "0", max: "100", value: "0", step: "1", "aria-label": "Zoom", title: "Zoom (+, −, 0)" });
     const tools = element("div", { class: "tools", role: "toolbar", "aria-label": `Sound ${context.name}` }, play, back, ahead, clock, speed, loop, element("label", { class: "zoom" }, element("span", {}, "Zoom"), zoom));
     const wave = element("div", { class: "wave-place" });
-    const stage = element("div", { class: "stage", tabindex: "0", role: "application", "aria-roledescription": "sound to mark", "aria-label": context.isReadonly ? `Sound ${context.name}, read only` : `Sound ${context.name}`, "aria-describedby": id }, wave);
+    const stage = element("div", { class: "easel", tabindex: "0", role: "application", "aria-roledescription": "sound to mark", "aria-label": context.isReadonly ? `Sound ${context.name}, read only` : `Sound ${context.name}`, "aria-describedby": id }, wave);
     const notice = element("div", { class: "notice-place", "aria-live": "polite" });
     const surface = element("div", { class: "surface surface-audio" }, tools, stage, notice, element("p", { class: "sr", id }, help));
     box.replaceChildren(surface);

@@ -47,12 +47,12 @@
       return { name: name.toLowerCase(), input, row: element("label", {}, element("span", {}, name), input) };
     });
     const plain = element("button", { type: "button", class: "btn" }, "As it is");
-    const light = element("details", { class: "light" }, element("summary", { class: "btn tool", title: "Brightness and contrast" }, icon("light"), element("span", { class: "sr" }, "Brightness and contrast")), element("div", { class: "panel" }, ...sliders.map((one) => one.row), plain));
+    const light = element("details", { class: "exposure" }, element("summary", { class: "btn tool", title: "Brightness and contrast" }, icon("light"), element("span", { class: "sr" }, "Brightness and contrast")), element("div", { class: "panel" }, ...sliders.map((one) => one.row), plain));
     const tools = element("div", { class: "tools", role: "toolbar", "aria-label": `Image ${context.name}` }, farther, share, nearer, fit, actual, hand, light);
     const [before, after, where] = [button("Image before", "Page up", icon("before")), button("Next image", "Page down", icon("after")), element("output", { class: "where" })];
     if (pages > 1) tools.append(element("span", { class: "pages" }, before, where, after));
     const picture = element("img", { alt: "", draggable: "false", decoding: "async" });
-    const stage = element("div", { class: "stage", tabindex: "0", role: "application", "aria-roledescription": "image to draw on", "aria-label": context.isReadonly ? `Image ${context.name}, read only` : `Image ${context.name}`, "aria-describedby": id }, picture);
+    const stage = element("div", { class: "easel", tabindex: "0", role: "application", "aria-roledescription": "image to draw on", "aria-label": context.isReadonly ? `Image ${context.name}, read only` : `Image ${context.name}`, "aria-describedby": id }, picture);
     const words = element("p", { class: "sr", id }, help);
     const notice = element("div", { class: "notice-place", "aria-live": "polite" });
     const surface = element("div", { class: "surface surface-image" }, tools, stage, notice, words);

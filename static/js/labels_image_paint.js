@@ -23,17 +23,23 @@
 
   const inks = new Map();
   const dot = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  /** Black or white, whichever is easier to read on a colour. */
-  function inkOn(colour) {
-    if (!inks.has(colour)) {
+  const isDark = () => getComputedStyle(document.documentElement).colorScheme === "dark" || (document.documentElement.dataset.theme === undefined && matchMedia("(prefers-color-scheme: dark)").matches);
+  /** Black or white, whichever is easier to read on a colour, which may be one of the house's tokens. */
+  function inkOn(colour, host) {
+    const key = `${colour} ${isDark()}`;
+    if (!inks.has(key)) {
+      const probe = Object.assign(document.createElement("span"), { hidden: true });
+      probe.style.color = colour;
+      host.append(probe);
       dot.clearRect(0, 0, 1, 1);
       dot.fillStyle = "#888";
-      dot.fillStyle = colour;
+      dot.fillStyle = getComputedStyle(probe).color;
+      probe.remove();
       dot.fillRect(0, 0, 1, 1);
       const [r, g, b] = [...dot.getImageData(0, 0, 1, 1).data].map((part) => (part / 255) ** 2.2);
-      inks.set(colour, 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff");
+      inks.set(key, 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff");
     }
-    return inks.get(colour);
+    return inks.get(key);
   }
 
   /** A painter over stage. Items are {id, kind, shape, colour, text}, shapes in pixels of the image. */
@@ -73,7 +79,7 @@
         if (key !== one.key) {
           for (const part of one.parts) for (const [name, value] of Object.entries(attributes)) part.setAttribute(name, value);
           one.group.style.color = one.name.style.backgroundColor = item.colour;
-          one.name.style.color = inkOn(item.colour);
+          one.name.style.color = inkOn(item.colour, stage);
           one.name.textContent = item.text;
           one.key = key;
           one.around = own.shapes.bounds(item.kind, item.shape);

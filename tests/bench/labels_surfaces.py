@@ -27,7 +27,7 @@ FRAMES = 120
 
 # Runs act(i) in every animation frame; answers with the milliseconds between frames and of act.
 FOLLOW = """async ({ frames, what }) => {
-  const stage = document.querySelector(".stage");
+  const stage = document.querySelector(".easel");
   const { left, top, width, height } = stage.getBoundingClientRect();
   const [x, y] = [left + width / 2, top + height / 2];
   const pointer = (type, dx, dy, buttons) => {
@@ -109,7 +109,7 @@ def picture(path: Path, size: tuple[int, int]) -> None:
 
 def measure(page: Page, surfaces: Surfaces, name: str, shapes: int) -> None:
     page.goto(surfaces.page("Image", f"/media/{name}.jpg", CONTROLS, regions=regions(shapes)))
-    page.wait_for_selector(".stage[data-ready]")
+    page.wait_for_selector(".easel[data-ready]")
     for what in ("zoom", "pan", "draw", "redraw"):
         found = page.evaluate(FOLLOW, {"frames": FRAMES, "what": what})
         cells = [f"{name}, {shapes} shapes", what]

@@ -20,7 +20,7 @@ ELLIPSE = control("EllipseLabels", "ellipse", "Sky")
 POINT = control("KeyPointLabels", "point", "Car")
 CONTROLS = [BOX, POLYGON, ELLIPSE, POINT]
 SHARE = """() => {
-  const picture = document.querySelector(".stage img");
+  const picture = document.querySelector(".easel img");
   return picture.getBoundingClientRect().width / picture.naturalWidth;
 }"""
 Value = dict[str, Any]
@@ -41,7 +41,7 @@ def write_pictures(media: Path) -> None:
 
 def place(page: Page, x: float, y: float) -> tuple[float, float]:
     """Where a place of the image, in percent, lies on the page."""
-    box = page.locator(".stage img").bounding_box()
+    box = page.locator(".easel img").bounding_box()
     assert box
     return box["x"] + box["width"] * x / 100, box["y"] + box["height"] * y / 100
 

@@ -28,6 +28,7 @@ from tests.service import Service, free_port, until
 HERE = Path(__file__).parent
 _VISITS = itertools.count(1)
 
+PATIENCE_MS = 60_000
 COLOURS = {"Car": "#d6336c", "Sky": "#1c7ed6", "Roof": "#f59f00"}
 
 
@@ -116,7 +117,9 @@ def pages_of(browser: Browser, surfaces: Surfaces) -> Iterator[Open]:
         page = opened[-1].page()
         page.goto(surfaces.page(tag, value, controls or usual, **spec))
         if is_whole:
-            expect(page.locator(".stage")).to_have_attribute("data-ready", "true")
+            expect(page.locator(".easel")).to_have_attribute(
+                "data-ready", "true", timeout=PATIENCE_MS
+            )
         return page
 
     try:

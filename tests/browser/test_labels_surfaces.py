@@ -196,7 +196,7 @@ def test_shapes_without_labels_say_no_labels(draw_on: Open) -> None:
 
 def test_a_box_is_drawn_without_a_mouse(draw_on: Open) -> None:
     page = draw_on("/media/digit-0.png")
-    page.locator(".stage").focus()
+    page.locator(".easel").focus()
     press(page, "n")
     assert page.evaluate("harness.state.said.at(-1)").startswith("Choose a label first")
     choose(page, "box", "Car")
@@ -219,7 +219,7 @@ def test_a_box_is_drawn_without_a_mouse(draw_on: Open) -> None:
 def test_an_arrow_that_is_held_is_one_change(draw_on: Open) -> None:
     page = draw_on(CHINA)
     choose(page, "box", "Car")
-    page.locator(".stage").focus()
+    page.locator(".easel").focus()
     press(page, "n")
     before = regions(page)[0]["value"]
     for _ in range(10):
@@ -240,7 +240,7 @@ def test_other_shapes_are_drawn_without_a_mouse(
 ) -> None:
     page = draw_on(CHINA)
     choose(page, name, label)
-    page.locator(".stage").focus()
+    page.locator(".easel").focus()
     press(page, "Enter")
     before = regions(page)[0]["value"]
     press(page, "ArrowRight", "Shift+ArrowRight")

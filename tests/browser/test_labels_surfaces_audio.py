@@ -141,7 +141,7 @@ def at(start: float, end: float) -> Any:
 
 def test_regions_are_marked_without_a_mouse(listen: Open) -> None:
     page = listen(TONE)
-    page.locator(".stage").focus()
+    page.locator(".easel").focus()
     press(page, "n")
     assert page.evaluate("harness.state.said.at(-1)") == "Choose a label first."
     choose(page, "Sky")
@@ -158,7 +158,7 @@ def test_regions_are_marked_without_a_mouse(listen: Open) -> None:
     assert times(page) == [at(2, 4.1), at(1, 2)]
     press(page, "Escape", "Tab")
     assert selected(page) is None  # Escape lets Tab leave
-    page.locator(".stage").focus()
+    page.locator(".easel").focus()
     press(page, "Tab", "Tab")
     assert page.evaluate("harness.state.said.at(-1)") == "Sky, 0:02.0 to 0:04.1, 2 of 2"
     press(page, "Delete")
@@ -171,7 +171,7 @@ def test_it_plays_pauses_and_loops_the_chosen_region(listen: Open) -> None:
     drag(page, 6, 6.4)
     page.get_by_role("button", name="over and over").click()
     page.get_by_label("Speed").select_option("2")
-    page.locator(".stage").focus()
+    page.locator(".easel").focus()
     # The clock goes on, and back again when the region's end is reached.
     page.evaluate(
         """() => {
@@ -224,7 +224,7 @@ def test_what_nobody_touches_comes_back_digit_for_digit(listen: Open) -> None:
     page = listen(TONE, regions=theirs)
     drag(page, 2)
     assert selected(page) == "a"
-    page.locator(".stage").focus()
+    page.locator(".easel").focus()
     press(page, "+", "+", "-", "0", "Escape")
     assert regions(page) == theirs
 
@@ -267,7 +267,7 @@ def test_a_sound_that_does_not_come_says_so_and_may_be_tried_again(
     expect(page.get_by_role("alert")).to_contain_text("/media/late.wav")
     late.write_bytes((surfaces.media / "tone.wav").read_bytes())
     page.get_by_role("button", name="Try again").click()
-    expect(page.locator(".stage")).to_have_attribute("data-ready", "true")
+    expect(page.locator(".easel")).to_have_attribute("data-ready", "true")
     choose(page, "Car")
     drag(page, 2, 4)
     assert times(page) == [about(2, 4)]
@@ -280,5 +280,5 @@ def test_it_fits_the_screen_in_both_themes(listen: Open, theme: str, width: int)
     choose(page, "Sky")
     drag(page, 2, 4)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    line = page.evaluate("mlpiLabels.tokenColour(document.querySelector('.stage'), '--ink-3')")
+    line = page.evaluate("mlpiLabels.tokenColour(document.querySelector('.easel'), '--ink-3')")
     assert line == ("rgb(139, 144, 152)" if theme == "dark" else "rgb(106, 108, 113)")
