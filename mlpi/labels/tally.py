@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 
 from mlpi.db import Session
 from mlpi.labels.agreement import percent
 from mlpi.labels.agreement.percent import MOST_COMPARED
 from mlpi.labels.models import REJECTED, LabelAnnotation, LabelPrediction, LabelProject, LabelTask
 
+_SAID = (
+    select(LabelAnnotation.result)
+    .where(
+        LabelAnnotation.task_id == bindparam("task_id"),
+        LabelAnnotation.was_cancelled.is_(False),
+    )
+    .order_by(LabelAnnotation.id.desc())
+    .limit(MOST_COMPARED)
+)
 SKIPS_COUNT = "IGNORE_SKIPPED"  # the skip queue in which a skipped task is done with
 
 
@@ -91,13 +100,8 @@ def agreement_of(session: Session, task_id: int, annotations: int) -> float | No
     """Of a task with so many annotations that were not skipped; see `agreement.percent`."""
     if annotations < 2:
         return None
-    asked = (
-        select(LabelAnnotation.result)
-        .where(LabelAnnotation.task_id == task_id, LabelAnnotation.was_cancelled.is_(False))
-        .order_by(LabelAnnotation.id.desc())
-        .limit(MOST_COMPARED)
-    )
-    return percent.of_task(session.scalars(asked).all()[::-1])
+    asked = {"task_id": task_id}
+    return percent.of_task(session.scalars(_SAID, asked).all()[::-1])
 
 
 def is_done(project: LabelProject, annotations: int, skips: int) -> bool:

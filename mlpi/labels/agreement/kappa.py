@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 
 def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
@@ -23,7 +24,7 @@ def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None
     return (equal - chance) / (1 - chance) if chance < 1 else None
 
 
-def fleiss(questions: Sequence[Mapping[Hashable, int]]) -> float | None:
+def fleiss(questions: Sequence[Mapping[Any, int]]) -> float | None:
     """Fleiss' kappa; each question: how many people gave each answer.
 
     (P - P_e) / (1 - P_e). P is the mean over the questions of the share of their pairs of answers

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, event, or_, select
+from sqlalchemy import bindparam, event, or_, select
 
 from mlpi.auth.audit import Actor
 from mlpi.clock import Clock
@@ -36,7 +36,20 @@ HOOK_JOB = "label-webhook"
 KIND = JobKind(HOOK_JOB, "mlpi.labels.hooks.work:send", "Send webhooks", timeout_s=180)
 MOST_BYTES = 1 << 20  # of task data in one message; more tasks are more messages
 MOST_TASKS = 200
+NOWHERE = 0  # no project's id
 Payload = dict[str, Any]
+# Made once: every deed asks, and building it takes as long as asking.
+_ACTIVE = (
+    select(LabelWebhook)
+    .where(
+        LabelWebhook.workspace == bindparam("workspace"),
+        LabelWebhook.is_active,
+        or_(LabelWebhook.project_id.is_(None), LabelWebhook.project_id == bindparam("project_id")),
+    )
+    .order_by(LabelWebhook.id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 class Events:
@@ -161,17 +174,10 @@ class Events:
         self, session: Session, project: LabelProject, action: str
     ) -> Sequence[LabelWebhook]:
         """Webhooks that want to hear of it, locked against the end of the job that sends."""
-        ours: ColumnElement[bool] = LabelWebhook.project_id.is_(None)
-        if not ACTIONS[action].is_wide:
-            ours = or_(ours, LabelWebhook.project_id == project.id)
-        asked = (
-            select(LabelWebhook)
-            .where(LabelWebhook.workspace == project.workspace, LabelWebhook.is_active, ours)
-            .order_by(LabelWebhook.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-        found = session.scalars(asked).all()
+        # A project's own webhooks do not hear of what is about projects as such.
+        number = NOWHERE if ACTIONS[action].is_wide else project.id
+        asked = {"workspace": project.workspace, "project_id": number}
+        found = session.scalars(_ACTIVE, asked).all()
         return [one for one in found if one.send_for_all_actions or action in one.actions]
 
     def _write(

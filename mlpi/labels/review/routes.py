@@ -10,7 +10,7 @@ from mlpi.errors import MlpiError
 from mlpi.labels.review import view
 from mlpi.labels.review.service import Before
 from mlpi.labels.room import Room
-from mlpi.web.render import back_to, here, principal_of, render, workspace_of
+from mlpi.web.render import back_to, principal_of, render, workspace_of
 
 ONE = "/labels/{project_id}"
 PAGE = 10
@@ -104,7 +104,7 @@ def _add_reviews(pages: APIRouter, room: Room) -> None:
             if error.status not in (400, 403, 422):
                 raise
             return page_of(request, project_id, found, 422, error, comment)
-        at = here(principal, f"/labels/{project_id}/review", after=str(annotation_id))
+        at = f"/labels/{project_id}/review?after={annotation_id}"
         return back_to(request, at, done=verdict)
 
     @pages.post(ONE + "/review/{annotation_id}/truth")
