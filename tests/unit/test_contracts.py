@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from mlpi import registry
 from mlpi.auth import names
 from mlpi.auth.middleware import WORKSPACE_HEADER
 from mlpi.settings import Settings
 from mlpi.tracking import models
 from mlpi.tracking.environment import server_variables
-from mlpi import registry
 from tests.facts import mlflow_facts
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert
 
+from mlpi import registry
 from mlpi.auth.audit import Actor
 from mlpi.errors import Invalid, NotReady
 from mlpi.house import House
-from mlpi import registry
 from mlpi.vectors.embedders.choice import EmbedderChoice, EmbedderUnusable, read_value
 from mlpi.vectors.embedders.service import Embedders
 from tests import embedding_models
