@@ -31,8 +31,8 @@ def take(
     if backend.kind == MLFLOW:
         if "source" in given or not backend.source:
             backend.source = str(given.get("source") or "").strip()
-        found = source.find(registry, project.workspace, backend.source)
-        options["version"], name = found.version, found.title
+            found = source.find(registry, project.workspace, backend.source)
+            options["version"], name = found.version, found.title
         # Label Studio's clients send no plan; what they may send with any model is this.
         plan = given.get("plan") or given.get("extra_params")
         if plan is not None or "plan" not in options:
