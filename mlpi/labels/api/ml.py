@@ -12,8 +12,8 @@ from mlpi.errors import Invalid, MlpiError, NotFound
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
 from mlpi.labels.api.asked import fields_of, flag_in, number_in, required_number
-from mlpi.labels.guessing.backends import HTTP
 from mlpi.labels.guessing.remote import RemoteFailed
+from mlpi.labels.guessing.taking import HTTP
 from mlpi.labels.guessing.waiting import answered
 from mlpi.labels.models import LabelBackend
 from mlpi.labels.room import Room

@@ -17,16 +17,14 @@ from mlpi.jobs.kinds import JobKind
 from mlpi.jobs.models import Job
 from mlpi.jobs.service import Jobs, Wish
 from mlpi.jobs.store import Filter
-from mlpi.labels.config.config import read_config
 from mlpi.labels.guessing import source
-from mlpi.labels.guessing.plan import read_plan
-from mlpi.labels.guessing.remote import ANSWER_S, Remote, RemoteFailed, checked_url
+from mlpi.labels.guessing.remote import ANSWER_S, Remote, greet
+from mlpi.labels.guessing.taking import HTTP, MLFLOW, plan_for, take
 from mlpi.labels.models import LabelBackend, LabelProject, LabelTask
-from mlpi.labels.projects import config_of, project_of
+from mlpi.labels.projects import project_of
 from mlpi.registry import Registered, Registry
 
 PREDICT_JOB, ANSWER_JOB = "labels-predict", "labels-answer"
-MLFLOW, HTTP = "mlflow", "http"
 DAY_S = 24 * 3600
 ANSWER_TIMEOUT_S = 300
 MOST_BACKENDS = 50  # of a project
@@ -118,7 +116,7 @@ class Backends:
             created_at=now,
             updated_at=now,
         )
-        self._take(workspace, project, backend, given)
+        take(self._registry, self._vault, project, backend, given)
         if kind == HTTP:
             self._greet(project, backend)
         with self._db.write() as session:
@@ -137,7 +135,7 @@ class Backends:
         """What is not sent stays. Raises NotFound, Invalid, RemoteFailed."""
         with self._db.read() as session:
             backend, project = _backend_of(session, workspace, backend_id)
-        self._take(workspace, project, backend, given)
+        take(self._registry, self._vault, project, backend, given)
         if backend.kind == HTTP:
             self._greet(project, backend)
         backend.updated_at = self._clock()
@@ -154,95 +152,15 @@ class Backends:
             self._record(session, principal, "label_model_removed", project, backend)
             session.delete(backend)
 
-    def _take(
-        self,
-        workspace: str,
-        project: LabelProject,
-        backend: LabelBackend,
-        given: Mapping[str, Any],
-    ) -> None:
-        options = dict(backend.options)
-        if backend.kind == MLFLOW:
-            if "source" in given or not backend.source:
-                backend.source = str(given.get("source") or "").strip()
-                found = source.find(self._registry, workspace, backend.source)
-                options["version"] = found.version
-            # Label Studio's clients send no plan; what they may send with any model is this.
-            plan = given.get("plan") or given.get("extra_params")
-            if plan is not None or "plan" not in options:
-                if not isinstance(plan, Mapping | None):
-                    raise Invalid("A plan must be an object.", field="plan")
-                options["plan"] = read_plan(config_of(project), plan or {}).plain()
-        else:
-            if "url" in given or not backend.source:
-                backend.source = checked_url(str(given.get("url") or "").strip())
-            self._take_access(backend, options, given)
-            for name in ("is_interactive", "auto_update"):
-                options[name] = bool(given.get(name, options.get(name, False)))
-            if "extra_params" in given:
-                options["extra_params"] = given["extra_params"]
-            options["timeout"] = _timeout(given.get("timeout", options.get("timeout")))
-        if "description" in given:
-            options["description"] = str(given["description"] or "")[:10_000]
-        title = str(given.get("title") or "").strip()[:255]
-        backend.title = title or backend.title or self._name(workspace, backend)
-        backend.options = options
-
-    def _take_access(
-        self, backend: LabelBackend, options: dict[str, Any], given: Mapping[str, Any]
-    ) -> None:
-        method = str(given.get("auth_method") or options.get("auth_method") or "NONE")
-        if method not in ("NONE", "BASIC_AUTH"):
-            raise Invalid("auth_method is NONE or BASIC_AUTH.", field="auth_method")
-        user = str(given.get("basic_auth_user", options.get("basic_auth_user")) or "")
-        if given.get("basic_auth_pass"):
-            backend.secrets = self._vault.seal(str(given["basic_auth_pass"]))
-        if method == "BASIC_AUTH" and not (user and backend.secrets):
-            raise Invalid(
-                "Authentication username and password is required for Basic Authentication.",
-                field="non_field_errors",
-            )
-        options |= {"auth_method": method, "basic_auth_user": user}
-
-    def _name(self, workspace: str, backend: LabelBackend) -> str:
-        if backend.kind == MLFLOW:
-            return source.find(self._registry, workspace, backend.source).title
-        return "ML backend"
-
     def _signs(self, backend: LabelBackend) -> str:
         """What its predictions are signed with, unless it says otherwise itself."""
         return str(backend.options.get("version") or backend.title)
 
     def _greet(self, project: LabelProject, backend: LabelBackend) -> None:
-        remote = self.remote(backend)
-        try:
-            remote.health()
-        except RemoteFailed as error:
-            if error.answered == 401:
-                raise Invalid(
-                    "Able to connect to ML Server, but authentication parameters were either "
-                    "not provided or are incorrect.",
-                    field="non_field_errors",
-                ) from None
-            raise Invalid(
-                f"Can't connect to ML backend {backend.source}, health check failed: "
-                f"{error.message}",
-                advice="See that it runs, and that this machine may reach it.",
-                field="non_field_errors",
-            ) from None
-        try:
-            said = remote.setup(
-                uid(project), project.label_config, backend.options.get("extra_params")
-            )
-        except RemoteFailed as error:
-            raise Invalid(
-                f"Successfully connected to {backend.source} but it doesn't look like a valid ML "
-                f"backend: {error.message}",
-                field="non_field_errors",
-            ) from None
-        version = said.get("model_version")
-        if isinstance(version, str) and version:
-            backend.options = {**backend.options, "version": version[:255]}
+        extra = backend.options.get("extra_params")
+        version = greet(self.remote(backend), uid(project), project.label_config, extra)
+        if version:
+            backend.options = {**backend.options, "version": version}
 
     def remote(self, backend: LabelBackend) -> Remote:
         """An http backend, to be asked. Raises Invalid when its password cannot be opened."""
@@ -348,7 +266,7 @@ class Backends:
 
     def fits(self, backend: LabelBackend, config: str) -> None:
         """See that a model can answer for another configuration. Raises ConfigInvalid, Invalid."""
-        _plan_for(config, backend.options["plan"])
+        plan_for(config, backend.options["plan"])
 
     def sample(self, workspace: str, project_id: int) -> tuple[int, str] | None:
         """(id, data as JSON) of a task to try a model on: the project's first. Raises NotFound."""
@@ -425,7 +343,7 @@ class Backends:
         plan = backend.options["plan"]
         config = job.params.get("label_config")
         if config and config != project.label_config:
-            plan = _plan_for(config, plan)
+            plan = plan_for(config, plan)
         return {
             **common,
             "version": found.version,
@@ -461,30 +379,6 @@ class Backends:
 def uid(project: LabelProject) -> str:
     """What ML backends know a project by: its id and when it was made."""
     return f"{project.id}.{int(project.created_at.timestamp())}"
-
-
-def _plan_for(config: str, plan: Mapping[str, Any]) -> dict[str, Any]:
-    """A plan for another configuration: what it does not have is as proposed for it."""
-    other = read_config(config)
-    control = other.controls.get(plan["control"])
-    kept = {name: plan[name] for name in ("kind", "width", "height", "mode", "top")}
-    if control is not None:
-        kept["control"] = control.name
-        if plan["field"] in other.fields:
-            kept["field"] = plan["field"]
-    return read_plan(other, kept).plain()
-
-
-def _timeout(value: Any) -> float:
-    if value in (None, ""):
-        return ANSWER_S
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = float("nan")
-    if not 0 < seconds <= 3600:
-        raise Invalid("A number of seconds up to 3600 is asked for.", field="timeout")
-    return seconds
 
 
 def _backend_of(

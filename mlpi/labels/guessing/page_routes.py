@@ -105,7 +105,7 @@ def router(room: Room) -> APIRouter:
         try:
             room.backends.add(workspace_of(request), project_id, sent, principal_of(request))
         except MlpiError as error:
-            if error.status not in (400, 409, 422, 502):
+            if error.status not in (400, 409, 422, 502, 503):
                 raise
             form = {
                 "source": source,

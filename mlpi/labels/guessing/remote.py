@@ -113,6 +113,36 @@ class Remote:
         return _object(bytes(body), path)
 
 
+def greet(remote: Remote, project: str, config: str, extra: Any) -> str:
+    """See that a backend is there and takes a project; its version, "" when it names none.
+
+    Raises Invalid as Label Studio words it.
+    """
+    try:
+        remote.health()
+    except RemoteFailed as error:
+        if error.answered == 401:
+            raise Invalid(
+                "Able to connect to ML Server, but authentication parameters were either "
+                "not provided or are incorrect.",
+                field="non_field_errors",
+            ) from None
+        raise Invalid(
+            f"Can't connect to ML backend {remote.url}, health check failed: {error.message}",
+            advice="See that it runs, and that this machine may reach it.",
+            field="non_field_errors",
+        ) from None
+    try:
+        version = remote.setup(project, config, extra).get("model_version")
+    except RemoteFailed as error:
+        raise Invalid(
+            f"Successfully connected to {remote.url} but it doesn't look like a valid ML "
+            f"backend: {error.message}",
+            field="non_field_errors",
+        ) from None
+    return version[:255] if isinstance(version, str) else ""
+
+
 def _object(body: bytes, path: str) -> Mapping[str, Any]:
     import orjson  # noqa: PLC0415 - beside httpx
 

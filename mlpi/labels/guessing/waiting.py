@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from mlpi.errors import MlpiError
-from mlpi.labels.guessing.backends import HTTP, uid
+from mlpi.labels.guessing.backends import uid
+from mlpi.labels.guessing.taking import HTTP
 from mlpi.labels.models import LabelBackend
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, workspace_of
