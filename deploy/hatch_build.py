@@ -48,19 +48,6 @@ class Library(NamedTuple):
 
 
 LIBRARIES = (
-    # These two ship no licence text; their package.json names it (BSD-3-Clause) and the author.
-    Library(
-        "annotorious",
-        "@annotorious/annotorious",
-        ("dist/annotorious.js", "dist/annotorious.css"),
-        ("package.json",),
-    ),
-    Library(
-        "text-annotator",
-        "@recogito/text-annotator",
-        ("dist/text-annotator.umd.js", "dist/text-annotator.css"),
-        ("package.json",),
-    ),
     Library("htmx", "htmx.org", ("dist/htmx.min.js",)),
     Library(
         "swagger-ui",

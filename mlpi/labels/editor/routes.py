@@ -15,6 +15,7 @@ from mlpi.labels.editor.config_json import config_json
 from mlpi.labels.editor.service import MOST_BESIDES, progress_json
 from mlpi.labels.models import LabelProject
 from mlpi.labels.projects import OPTIONS, config_of
+from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, render, workspace_of
 
@@ -34,6 +35,7 @@ def router(room: Room) -> APIRouter:
             request,
             "labels/label.html",
             project=project,
+            shown={one.tag.name for one in config_of(project).objects.values()},
             start=orjson.dumps(start).decode().replace("<", "\\u003c"),
         )
 
