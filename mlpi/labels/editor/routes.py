@@ -15,7 +15,6 @@ from mlpi.labels.editor.config_json import config_json
 from mlpi.labels.editor.service import MOST_BESIDES, progress_json
 from mlpi.labels.models import LabelProject
 from mlpi.labels.projects import OPTIONS, config_of
-from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, render, workspace_of
 
