@@ -282,6 +282,6 @@ def _finder(db: Database, home: Path, workspace: str) -> Find:
                 known = session.scalar(asked)
         except MlpiError:
             return None
-        return home / "labels" / "files" / known if known else None
+        return home / "labels" / "files" / number / known if known else None
 
     return find
