@@ -8,7 +8,7 @@ from mlpi.clock import Clock
 from mlpi.house import House
 from mlpi.labels.annotations import Annotations
 from mlpi.labels.grid.deeds import Deeds
-from mlpi.labels.grid.service import Grid
+from mlpi.labels.grid.lists import Grid
 from mlpi.labels.grid.views import Views
 from mlpi.labels.overview import Overview
 from mlpi.labels.projects import Projects

@@ -48,7 +48,7 @@ def test_filter_order_select_and_delete(
     page.locator(".filter-sheet input[name=v]").last.fill("2")
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("14 of 70 tasks match")).to_be_visible()
-    page.get_by_role("link", name="ID ↑").click()
+    page.get_by_role("link", name="ID", exact=True).click()
     expect(page.locator("th[aria-sort=descending]")).to_have_count(1)
 
     boxes = page.locator('input[name="ids[]"]')

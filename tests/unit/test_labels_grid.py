@@ -405,7 +405,7 @@ def test_a_field_may_be_ordered_as_numbers_where_texts_are_numbers(desk: Desk) -
 def test_a_list_that_is_slow_is_kept_and_turns_the_same_pages(
     laid: Laid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlpi.labels.grid.service.SLOW_S", -1.0)
+    monkeypatch.setattr("mlpi.labels.grid.lists.SLOW_S", -1.0)
     grid, asked = laid.desk.room.grid, filters(one("data.a", "empty", False))
     wanted = laid.desk.found(laid.project, asked, Order("data.a", True))
     turn = {"filters": asked, "order": Order("data.a", True), "limit": 4}
