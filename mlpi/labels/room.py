@@ -23,7 +23,7 @@ from mlpi.labels.exporting.delivery import Delivery
 from mlpi.labels.exporting.service import Exports
 from mlpi.labels.exporting.snapshots import Snapshots
 from mlpi.labels.grid.deeds import Deeds
-from mlpi.labels.grid.service import Grid
+from mlpi.labels.grid.lists import Grid
 from mlpi.labels.grid.views import Views
 from mlpi.labels.guessing.backends import Backends
 from mlpi.labels.guessing.sums import Versions

@@ -405,7 +405,7 @@ def test_a_field_may_be_ordered_as_numbers_where_texts_are_numbers(desk: Desk) -
 def test_a_list_that_is_slow_is_kept_and_turns_the_same_pages(
     laid: Laid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlpi.labels.grid.service.SLOW_S", -1.0)
+    monkeypatch.setattr("mlpi.labels.grid.lists.SLOW_S", -1.0)
     grid, asked = laid.desk.room.grid, filters(one("data.a", "empty", False))
     wanted = laid.desk.found(laid.project, asked, Order("data.a", True))
     turn = {"filters": asked, "order": Order("data.a", True), "limit": 4}
@@ -621,7 +621,8 @@ def test_views_are_kept_as_they_were_sent_and_ask_the_same_again(desk: Desk) -> 
     assert shown["data"] == sent["data"]
     assert (shown["user"], shown["project"], shown["order"]) == (1, project.id, 0)
     asked, order, selection = asked_by(view)
-    page = desk.room.grid.numbered("lab", project.id, asked, order, selection, limit=10)
+    assert selection.is_none
+    page = desk.room.grid.numbered("lab", project.id, asked, order, limit=10)
     assert [json.loads(each.task.data)["text"] for each in page.tasks] == ["apple"]
     views.change("lab", view.id, {"data": {"title": "All"}})
     again = told(views.get("lab", view.id))["data"]

@@ -24,7 +24,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.errors import Conflict, Forbidden, Invalid
 from mlpi.labels.grid.filters import Filters, Selection
-from mlpi.labels.grid.service import Grid
+from mlpi.labels.grid.lists import Grid
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
     LabelAnnotation,

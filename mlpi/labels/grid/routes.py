@@ -17,9 +17,9 @@ from mlpi.labels.grid.columns import DATA, column_named
 from mlpi.labels.grid.deeds import DEEDS
 from mlpi.labels.grid.expressions import STATUSES
 from mlpi.labels.grid.filters import Filters, Selection
+from mlpi.labels.grid.lists import Shown, fields_of_project
 from mlpi.labels.grid.look import SIZES, WORDS, Look, read_look
 from mlpi.labels.grid.reading import lines
-from mlpi.labels.grid.service import Shown, fields_of_project
 from mlpi.labels.models import LabelProject, LabelView
 from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
