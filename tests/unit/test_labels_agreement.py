@@ -292,8 +292,8 @@ def test_a_project_tells_kappa_and_who_agrees_with_whom(house: House) -> None:
     assert found.mean == pytest.approx(10 / 12)
     assert found.rated == 12
     assert found.people == [(1, "ana"), (2, "eve")]
-    ((pair, (same, tasks)),) = found.matrix.items()
-    assert (pair, tasks) == ((1, 2), 12)
+    ((pair, (same, shared)),) = found.matrix.items()
+    assert (pair, shared) == ((1, 2), 12)
     assert same == pytest.approx(10 / 12)
     assert figures.figures("lab", project.id) is found
     annotations.add("lab", ids[6], {"result": [choice("x")]}, OTTO)

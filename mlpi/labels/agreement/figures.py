@@ -163,8 +163,7 @@ def _rows(session: Session, project: LabelProject) -> Iterator[_Row]:
         .order_by(LabelAnnotation.task_id, LabelAnnotation.id)
         .execution_options(yield_per=1000)
     )
-    for row in session.execute(asked):
-        yield row._tuple()
+    yield from session.execute(asked)
 
 
 def _figures(session: Session, project: LabelProject, mean: float, rated: int) -> Figures:
