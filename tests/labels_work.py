@@ -12,11 +12,11 @@ from mlpi.house import House
 from mlpi.labels.annotations import Annotations
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.hooks.sending import Sending
-from mlpi.labels.hooks.service import Webhooks
+from mlpi.labels.hooks.webhooks import Webhooks
 from mlpi.labels.models import LabelProject
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
-from mlpi.labels.review.service import Reviews
+from mlpi.labels.review.reviews import Reviews
 from mlpi.labels.tasks import Tasks
 
 CONFIG = """<View><Text name="it" value="$text"/><Choices name="c" toName="it">
@@ -54,7 +54,7 @@ class Desk:
         events, vault = Events(house.clock), Vault(house.settings.home)
         return cls(
             house,
-            Projects(house.db, house.audit, house.clock, events),
+            Projects(house.db, house.audit, house.clock, events=events),
             Tasks(house.db, house.clock, events),
             Annotations(house.db, house.clock, events),
             Queue(house.db, house.clock),

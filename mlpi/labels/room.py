@@ -29,12 +29,12 @@ from mlpi.labels.guessing.backends import Backends
 from mlpi.labels.guessing.sums import Versions
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.hooks.sending import Sending
-from mlpi.labels.hooks.service import Webhooks
+from mlpi.labels.hooks.webhooks import Webhooks
 from mlpi.labels.overview import Overview
 from mlpi.labels.progress import Home
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import Queue
-from mlpi.labels.review.service import Reviews
+from mlpi.labels.review.reviews import Reviews
 from mlpi.labels.tasks import Tasks
 from mlpi.registry import Registry
 

@@ -143,7 +143,8 @@ class Tasks:
             # Past the ORM, and without asking for numbers: many times as fast.
             session.connection().execute(insert(LabelTask), rows)
             ids: list[int] = []
-            if keeps_ids or any(one.annotations or one.predictions for one in batch):
+            is_told = self._events.hears_of_tasks(session, project)
+            if keeps_ids or is_told or any(one.annotations or one.predictions for one in batch):
                 asked = select(LabelTask.id).where(
                     LabelTask.project_id == project.id, LabelTask.id > before
                 )

@@ -16,8 +16,10 @@ from starlette.datastructures import QueryParams
 
 from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal, Role
+from mlpi.checks.component import Checks
 from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.house import House
+from mlpi.jobs.component import JobsRoom
 from mlpi.labels.grid import ordering, regex
 from mlpi.labels.grid.filters import (
     OPERATORS,
@@ -97,7 +99,8 @@ class Desk:
 
 @pytest.fixture
 def desk(house: House) -> Desk:
-    return Desk(Room.build(house))
+    jobs = JobsRoom(house)
+    return Desk(Room.build(house, jobs, Checks(house, jobs)))
 
 
 # --- filters against an oracle --------------------------------------------------------------------

@@ -15,7 +15,7 @@ from mlpi.house import House
 from mlpi.jobs.messages import ATTEMPTS
 from mlpi.jobs.models import Job
 from mlpi.labels.hooks.events import HOOK_JOB
-from mlpi.labels.hooks.service import FAILING, MOST_WEBHOOKS
+from mlpi.labels.hooks.webhooks import FAILING, MOST_WEBHOOKS
 from mlpi.labels.models import LabelDelivery, LabelWebhook
 from tests.conftest import TurnedClock
 from tests.labels_work import ANA, EVE, Desk, said

@@ -76,6 +76,10 @@ class Events:
         about = {"project": {"id": project.id}}
         self._tell(session, project, actions.PROJECT_DELETED, lambda: about)
 
+    def hears_of_tasks(self, session: Session, project: LabelProject) -> bool:
+        """Whether anybody wants to be told of new tasks."""
+        return bool(self._wanting(session, project, actions.TASKS_CREATED))
+
     def tasks_created(
         self, session: Session, project: LabelProject, task_ids: Sequence[int]
     ) -> None:

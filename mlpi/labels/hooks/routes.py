@@ -11,7 +11,7 @@ from mlpi.auth.requests import address_of
 from mlpi.errors import MlpiError
 from mlpi.jobs.messages import shown_url
 from mlpi.labels.hooks.actions import ACTIONS
-from mlpi.labels.hooks.service import FAILING
+from mlpi.labels.hooks.webhooks import FAILING
 from mlpi.labels.room import Room
 from mlpi.web.render import back_to, principal_of, render, workspace_of
 

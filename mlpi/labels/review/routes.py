@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from mlpi.errors import MlpiError
 from mlpi.labels.review import view
-from mlpi.labels.review.service import Before
+from mlpi.labels.review.reviews import Before
 from mlpi.labels.room import Room
 from mlpi.web.render import back_to, principal_of, render, workspace_of
 
