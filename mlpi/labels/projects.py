@@ -18,6 +18,7 @@ from mlpi.labels.changes import Changes, changes
 from mlpi.labels.config.config import EMPTY, LabelConfig, read_config
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import LabelProject
+from mlpi.labels.tally import judge_again
 
 SAMPLINGS = ("Sequential sampling", "Uniform sampling", "Uncertainty sampling")
 SKIP_QUEUES = ("REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED")
@@ -126,11 +127,14 @@ class Projects:
     ) -> LabelProject:
         """Raises NotFound, Invalid, ConfigInvalid, ConfigChangeRefused."""
         with self._db.write() as session:
-            project = project_of(session, workspace, project_id)
-            before = project.label_config
+            project = project_of(session, workspace, project_id, is_locked=True)
+            before, needed = project.label_config, _needed(project)
             _take(project, given)
             if project.label_config != before:
                 self._check_change(session, project, before)
+            if _needed(project) != needed:
+                session.flush()
+                judge_again(session, project)
             project.updated_at = self._clock()
             self._record(session, Actor(principal.name, address), "label_project_changed", project)
             session.flush()
@@ -170,6 +174,11 @@ def project_of(
     if project is None or project.workspace != workspace:
         raise NotFound(f"There is no labeling project {project_id} in this workspace.")
     return project
+
+
+def _needed(project: LabelProject) -> tuple[int, object]:
+    """What a task must have to be done with."""
+    return project.maximum_annotations, project.options.get("skip_queue")
 
 
 def config_of(project: LabelProject) -> LabelConfig:

@@ -110,6 +110,35 @@ def is_done(project: LabelProject, annotations: int, skips: int) -> bool:
     return counted >= project.maximum_annotations
 
 
+def judge_again(session: Session, project: LabelProject) -> None:
+    """After a change of what a task needs: which tasks are done, in one statement for all."""
+    rejected = (
+        select(func.count())
+        .where(LabelAnnotation.task_id == LabelTask.id, LabelAnnotation.review == REJECTED)
+        .scalar_subquery()
+    )
+    last_at = (
+        select(func.max(LabelAnnotation.created_at))
+        .where(LabelAnnotation.task_id == LabelTask.id)
+        .scalar_subquery()
+    )
+    counted = LabelTask.annotation_count - rejected
+    if project.options.get("skip_queue") == SKIPS_COUNT:
+        counted = counted + LabelTask.skipped_count
+    is_enough = counted >= project.maximum_annotations
+    ours = LabelTask.project_id == project.id
+    for is_now, at in ((True, last_at), (False, None)):
+        session.execute(
+            update(LabelTask)
+            .where(ours, LabelTask.is_labeled.is_(not is_now), is_enough.is_(is_now))
+            .values(is_labeled=is_now, completed_at=at)
+            .execution_options(synchronize_session=False)
+        )
+    asked = select(func.count()).where(ours, LabelTask.is_labeled)
+    project.finished_count = session.scalar(asked) or 0
+    session.flush()
+
+
 def move(session: Session, project: LabelProject, **by: int) -> None:
     """Add to a project's counts, named without _count."""
     changed = {f"{name}_count": number for name, number in by.items() if number}

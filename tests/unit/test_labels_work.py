@@ -408,3 +408,24 @@ def test_people_who_ask_at_once_get_different_tasks(room: Room) -> None:
     for thread in threads:
         thread.join()
     assert sorted(one for one in got if one) == room.ids(project)
+
+
+def test_what_is_done_follows_what_a_task_needs(room: Room) -> None:
+    project = room.project(3)
+    first, second, _ = room.ids(project)
+    room.annotations.add("lab", first, said("good"), ANA)
+    room.annotations.add("lab", second, {"result": [], "was_cancelled": True}, ANA)
+    assert room.counts(project)["finished"] == 1
+
+    def change(**fields: Any) -> int:
+        room.projects.change("lab", project.id, fields, OWNER)
+        assert room.counts(project)["annotation"] == 1
+        done = [room.tasks.get("lab", one).task for one in (first, second)]
+        assert all((one.completed_at is not None) == one.is_labeled for one in done)
+        return sum(one.is_labeled for one in done)
+
+    assert change(maximum_annotations=2) == 0
+    assert "finished" not in room.counts(project)
+    assert room.queue.next("lab", project.id, BEN) == first
+    assert change(maximum_annotations=1, skip_queue="IGNORE_SKIPPED") == 2
+    assert room.counts(project)["finished"] == 2
