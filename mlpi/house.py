@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import text
+
 from mlpi.auth.audit import Audit
 from mlpi.auth.identity import Identity
 from mlpi.auth.sessions import Sessions
@@ -49,7 +51,10 @@ class House:
             audit=audit,
             users=Users(db, audit, clock),
             workspaces=Workspaces(
-                db, audit, clock, lambda name: logs_left(settings.home / "tensorboard", name)
+                db,
+                audit,
+                clock,
+                lambda name: rows_left(db, name) or logs_left(settings.home / "tensorboard", name),
             ),
             tokens=Tokens(db, audit, clock),
             sessions=Sessions(db, audit, clock, lifetime=lifetime),
@@ -68,6 +73,31 @@ class House:
 
     def close(self) -> None:
         self.db.close()
+
+
+# What people made in a workspace, by table, and one of it in words.
+HELD = {
+    "label_projects": "labeling project",
+    "datasets": "dataset",
+    "suites": "expectation suite",
+    "checkpoints": "checkpoint",
+    "schedules": "schedule",
+}
+
+
+def rows_left(db: Database, workspace: str) -> str:
+    """What of mlpi's own database is left in a workspace, in words."""
+    with db.read() as session:
+        counts = {
+            word: session.scalar(
+                text(f"SELECT count(*) FROM {name} WHERE workspace = :one"),  # noqa: S608 - own names
+                {"one": workspace},
+            )
+            for name, word in HELD.items()
+        }
+    return ", ".join(
+        f"{count:,} {word}{'s' if count != 1 else ''}" for word, count in counts.items() if count
+    )
 
 
 def logs_left(logs: Path, workspace: str) -> str:

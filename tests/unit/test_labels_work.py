@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal, Role
 from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.house import House
@@ -429,3 +430,15 @@ def test_what_is_done_follows_what_a_task_needs(room: Room) -> None:
     assert room.queue.next("lab", project.id, BEN) == first
     assert change(maximum_annotations=1, skip_queue="IGNORE_SKIPPED") == 2
     assert room.counts(project)["finished"] == 2
+
+
+def test_a_workspace_with_projects_is_not_removed(house: House, room: Room) -> None:
+    actor = Actor("test")
+    house.users.set_up("root", "a long password", actor=actor)
+    house.workspaces.add("lab", owner=None, actor=actor)
+    project = room.project()
+    with pytest.raises(Conflict, match="1 labeling project"):
+        house.workspaces.remove("lab", actor=actor)
+    room.projects.remove("lab", project.id, OWNER)
+    house.workspaces.remove("lab", actor=actor)
+    assert "lab" not in house.identity.workspaces()
