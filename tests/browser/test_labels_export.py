@@ -53,7 +53,7 @@ def test_labels_go_out_as_a_file_a_snapshot_and_a_dataset(
         assert [row["text"] for row in csv.DictReader(file)] == ["'=one", "two"]
 
     page.get_by_role("radio", name="JSON Everything").check()
-    page.get_by_label("Tasks", exact=True).select_option("all of them")
+    page.locator("#export select[name=tasks]").select_option("all of them")
     page.get_by_label("Title of a snapshot").fill("before the training")
     page.get_by_role("button", name="Make a snapshot").click()
     snapshot = page.get_by_role("article").filter(has_text="before the training")
