@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
 
 from mlpi.auth.models import User
 from mlpi.auth.roles import Principal, Role
@@ -29,6 +29,25 @@ from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.review.changed import note_change
 from mlpi.labels.tally import count_tasks, move
 from mlpi.labels.tasks import BATCH, data_of, task_of
+
+# Made once, as in tally.
+_LEASE, _DRAFT = cast(Table, LabelLease.__table__), cast(Table, LabelDraft.__table__)
+_TASK = cast(Table, LabelTask.__table__)
+_RELEASE = delete(_LEASE).where(
+    _LEASE.c.task_id == bindparam("task"), _LEASE.c.user_id == bindparam("user")
+)
+_DROP_DRAFT = delete(_DRAFT).where(
+    _DRAFT.c.task_id == bindparam("task"),
+    _DRAFT.c.user_id == bindparam("user"),
+    _DRAFT.c.annotation_id == bindparam("annotation"),
+)
+_TOUCH = (
+    update(_TASK)
+    .where(_TASK.c.id == bindparam("task"))
+    .values(
+        updated_at=bindparam("at", type_=_TASK.c.updated_at.type), updated_by_id=bindparam("by")
+    )
+)
 
 
 class SkipRefused(Conflict):
@@ -131,13 +150,8 @@ class Annotations:
         session.flush()
         if one.ground_truth:
             self._only_ground_truth(session, project, annotation)
-        session.execute(
-            delete(LabelDraft).where(
-                LabelDraft.task_id == task.id,
-                LabelDraft.user_id == principal.user_id,
-                LabelDraft.annotation_id == 0,
-            )
-        )
+        gone = {"task": task.id, "user": principal.user_id, "annotation": 0}
+        session.execute(_DROP_DRAFT, gone)
         _release(session, task.id, principal)
         self._touch(session, task.id, principal)
         count_tasks(session, project, [task.id])
@@ -402,11 +416,8 @@ class Annotations:
         move(session, project, ground_truth=1 - len(others))
 
     def _touch(self, session: Session, task_id: int, principal: Principal) -> None:
-        session.execute(
-            update(LabelTask)
-            .where(LabelTask.id == task_id)
-            .values(updated_at=self._clock(), updated_by_id=principal.user_id)
-        )
+        asked = {"task": task_id, "at": self._clock(), "by": principal.user_id}
+        session.execute(_TOUCH, asked)
 
 
 def annotation_of(
@@ -456,8 +467,4 @@ def _author(session: Session, user_id: int | None, principal: Principal) -> tupl
 
 
 def _release(session: Session, task_id: int, principal: Principal) -> None:
-    session.execute(
-        delete(LabelLease).where(
-            LabelLease.task_id == task_id, LabelLease.user_id == principal.user_id
-        )
-    )
+    session.execute(_RELEASE, {"task": task_id, "user": principal.user_id})

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
@@ -62,6 +62,15 @@ class TaskPage:
     total: int
     annotations: int
     predictions: int
+
+
+# Made once: every save asks, and making it takes as long as asking.
+_ONE_TASK = (
+    select(LabelTask, LabelProject)
+    .join(LabelProject, LabelProject.id == LabelTask.project_id)
+    .where(LabelTask.id == bindparam("task_id"), LabelProject.workspace == bindparam("workspace"))
+)
+_LOCKED_TASK = _ONE_TASK.with_for_update(of=LabelTask).execution_options(populate_existing=True)
 
 
 class Tasks:
@@ -316,11 +325,10 @@ def task_of(
     session: Session, workspace: str, task_id: int, *, is_locked: bool = False
 ) -> tuple[LabelTask, LabelProject]:
     """A workspace's task and its project. is_locked: see `project_of`. Raises NotFound."""
-    task = session.get(LabelTask, task_id, with_for_update=is_locked)
-    if task is not None:
-        project = session.get(LabelProject, task.project_id)
-        if project is not None and project.workspace == workspace:
-            return task, project
+    asked = {"task_id": task_id, "workspace": workspace}
+    found = session.execute(_LOCKED_TASK if is_locked else _ONE_TASK, asked).one_or_none()
+    if found is not None:
+        return found[0], found[1]
     raise NotFound(f"There is no task {task_id} in this workspace.")
 
 
