@@ -327,7 +327,7 @@ def test_roles_and_workspaces_hold(service: Service, project: Project, http: htt
         f"/api/tasks/{one['tasks'][0]}/",
         f"/api/tasks/{one['tasks'][0]}/annotations/",
     ]
-    with service.client(service.token("ana", "other")) as elsewhere:
+    with service.client(service.token("otto", "other")) as elsewhere:
         for path in paths:
             refused(elsewhere.get(path), 404)
         assert get(elsewhere, "/api/projects/", ids=str(one["id"]))["count"] == 0

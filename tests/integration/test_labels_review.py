@@ -138,13 +138,21 @@ def test_conflicts_reviews_and_what_they_do_to_the_queue(place: Service) -> None
         assert (told["waiting"], told["counts"]) == (7, {"accepted": 1})
 
 
+@contextmanager
+def pages(place: Service) -> Iterator[httpx.Client]:
+    """ana in a browser, in lab: who sets mlpi up begins in its first workspace."""
+    with place.browser("ana") as ana:
+        ana.post("/workspace", data={"name": "lab"})
+        yield ana
+
+
 def test_pages_of_review_conflicts_and_a_project(place: Service) -> None:
     with client(place, "ana") as http, client(place, "eve") as eve:
         number, ids = project(http, 2)
         first = annotate(eve, ids[0], "x")
         annotate(http, ids[0], "y")
         second = annotate(eve, ids[1], "x")
-    with place.browser("ana") as ana:
+    with pages(place) as ana:
         page = ana.get(f"/labels/{number}/review")
         assert page.status_code == 200
         assert f'action="/labels/{number}/review/{first}' in page.text
@@ -203,7 +211,7 @@ def test_webhooks_are_made_changed_and_removed_as_label_studios(place: Service) 
 
 
 def test_a_message_is_signed_and_its_page_tells_how_it_went(place: Service) -> None:
-    with client(place, "ana") as http, place.browser("ana") as ana, listening(503) as hook:
+    with client(place, "ana") as http, pages(place) as ana, listening(503) as hook:
         number, ids = project(http, 1)
         at = f"/labels/{number}/webhooks"
         page = ana.post(at, data={"url": hook.url, "send_payload": "true"})
