@@ -453,7 +453,7 @@ def test_another_surface_is_drawn_into(desk: Desk, watch: Watch) -> None:
     watched = watch()
     page = watched.log_in("ana")
     page.add_init_script(
-        """window.mlpiLabels = { surfaces: { Image: (box, context) => ({
+        """const mine = (box, context) => ({
           draw: (regions, id) => { box.textContent = `${regions.length} ${id !== null}`; },
           tools: [{ key: "box", label: "Draw", hotkey: "x", run: () => {
             const chosen = context.chosen();
@@ -463,7 +463,10 @@ def test_another_surface_is_drawn_into(desk: Desk, watch: Watch) -> None:
               image_rotation: 0, value: { x: 1, y: 2, width: 3, height: 4, rotation: 0,
                 rectanglelabels: chosen.labels } });
           } }],
-          destroy() {} }) } };"""
+          destroy() {} });
+        // Whatever else the page brings for images comes too late.
+        window.mlpiLabels = { surfaces: Object.defineProperty({}, "Image", {
+          get: () => mine, set() {} }) };"""
     )
     config = """<Image name="i" value="$image"/><RectangleLabels name="b" toName="i">
     <Label value="Cat"/></RectangleLabels>

@@ -223,7 +223,7 @@ def test_the_demo_is_filled_repeated_and_removed_beside_other_work(
         before = everything(service.home)
 
         told = service.mlpi("demo").splitlines()
-        assert len(told) == 12
+        assert len(told) == 14
         assert all(any(line.startswith(name) for line in told) for name in EXPERIMENTS)
         assert told[-1].endswith(f": {service.url}/tracking?workspace=demo")
         # Its own token is stopped, and there is nothing else it could be mistaken for.

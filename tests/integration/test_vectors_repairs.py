@@ -130,7 +130,9 @@ def see(talk: Talk, collection: str, live: dict[str, str] = LIVE) -> None:
         "query",
         {"query_embeddings": [vector_of(tag) for tag in live.values()], "n_results": 2},
     )
-    assert [ids[0] for ids in near["ids"]] == list(live)
+    # An HNSW index is approximate: now and then a point is linked from nowhere.
+    missed = [one for one, ids in zip(live, near["ids"], strict=True) if ids[0] != one]
+    assert len(missed) <= len(live) // 100, missed
 
 
 def shorten(path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlpi.auth.roles import Principal, Role
+from mlpi.checks.component import Checks
 from mlpi.errors import Conflict, Invalid, NotFound
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
@@ -200,7 +201,7 @@ def test_agreement_is_of_answers_about_the_whole() -> None:
 @pytest.fixture
 def room(house: House) -> Iterator[Room]:
     jobs = JobsRoom(house)
-    built = Room.build(house, jobs.jobs)
+    built = Room.build(house, jobs, Checks(house, jobs))
     for kind in built.backends.kinds:
         jobs.kinds.add(kind)
     yield built
