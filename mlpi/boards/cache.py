@@ -310,13 +310,10 @@ class Cache:
     def _connected(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=10)
         try:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:
-                if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    raise sqlite3.DatabaseError(f"version {version} is not {VERSION}")
+            if _version(db) != VERSION:
                 db.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 db.execute("PRAGMA journal_mode = WAL")
-                db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+                _make(db)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -2000")
@@ -324,6 +321,30 @@ class Cache:
             db.close()
             raise
         return db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _make(db: sqlite3.Connection) -> None:
+    """The tables, unless another process has made them meanwhile, as the demo's removal may.
+
+    Raises sqlite3.DatabaseError for a file of another version.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(db)
+        if version != VERSION:
+            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise sqlite3.DatabaseError(f"version {version} is not {VERSION}")
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
 
 
 def _tells_of_damage(error: BaseException) -> bool:

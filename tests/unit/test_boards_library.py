@@ -359,3 +359,26 @@ def test_every_record_is_checked_where_that_is_asked_for(root: Path, kept: Path)
         finally:
             one.stop()
     assert seen == {False: (9, 0), True: (8, 1)}
+
+
+def test_processes_that_begin_the_cache_at_once_do_not_quarrel(tmp_path: Path) -> None:
+    kept = tmp_path / "boards.sqlite3"
+    ready, faults = threading.Barrier(8), []
+
+    def begin() -> None:
+        with closing(Cache(kept)) as one:
+            ready.wait()
+            try:
+                with one._writes():
+                    pass
+            except sqlite3.Error as error:
+                faults.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    with closing(Cache(kept)) as one, one._writes() as db:
+        assert db.execute("SELECT count(*) FROM runs").fetchone() == (0,)
