@@ -339,7 +339,7 @@ def test_probes_and_figures(service: Service, editor: str) -> None:
     with service.client() as client:
         assert client.get("/healthz").text == "ok\n"
         ready = client.get("/readyz").json()
-        names = ("tracking", "boards", "vectors", "checks", "jobs")
+        names = ("tracking", "boards", "vectors", "labels", "checks", "jobs")
         components = {name: {"state": "ready"} for name in names}
         assert ready == {"ready": True, "components": components}
     with service.client(editor) as client:
