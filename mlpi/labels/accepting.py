@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
 from mlpi.db import Database, Session
+from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import LabelAnnotation, LabelLease, LabelPrediction, LabelTask
 from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.results import ResultInvalid, check_results
@@ -38,6 +39,7 @@ def accept(
     project_id: int,
     prediction_ids: Sequence[int],
     principal: Principal,
+    events: Events,
 ) -> Accepted:
     """Make annotations by this person of a project's predictions, one of each task at most.
 
@@ -48,9 +50,11 @@ def accept(
     ids = sorted(set(prediction_ids), reverse=True)  # of several of a task the newest
     for at in range(0, len(ids), BATCH) or (0,):
         with db.write() as session:
-            _accept(
-                session, clock, workspace, project_id, ids[at : at + BATCH], principal, accepted
-            )
+            part = ids[at : at + BATCH]
+            made = _accept(session, clock, workspace, project_id, part, principal, accepted)
+            if made:
+                project = project_of(session, workspace, project_id)
+                events.annotations_created(session, project, made)
     return accepted
 
 
@@ -62,7 +66,7 @@ def _accept(
     ids: Sequence[int],
     principal: Principal,
     accepted: Accepted,
-) -> None:
+) -> Sequence[LabelAnnotation]:
     project = project_of(session, workspace, project_id, is_locked=True)
     config, now = config_of(project), clock()
     found = session.execute(
@@ -110,8 +114,8 @@ def _accept(
             }
         )
     if not rows:
-        return
-    session.execute(insert(LabelAnnotation), rows)
+        return ()
+    made = session.scalars(insert(LabelAnnotation).returning(LabelAnnotation), rows).all()
     touched = [row["task_id"] for row in rows]
     session.execute(
         delete(LabelLease).where(
@@ -125,3 +129,4 @@ def _accept(
     )
     count_tasks(session, project, touched)
     accepted.annotations += len(rows)
+    return made

@@ -397,7 +397,9 @@ class Annotations:
         principal: Principal,
     ) -> Accepted:
         """Make annotations by this person of predictions; see `accepting`. Raises NotFound."""
-        return accept(self._db, self._clock, workspace, project_id, prediction_ids, principal)
+        return accept(
+            self._db, self._clock, workspace, project_id, prediction_ids, principal, self._events
+        )
 
     def _only_ground_truth(
         self, session: Session, project: LabelProject, annotation: LabelAnnotation

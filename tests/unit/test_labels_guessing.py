@@ -390,6 +390,7 @@ def test_predictions_become_annotations_once(room: Room) -> None:
     one, ids = predicted(room, 3)
     made = room.annotations.accept("lab", one, ids[:2], ANA)
     assert (made.annotations, made.known) == (2, 0)
+    assert room.events.counts["ANNOTATIONS_CREATED"] == 1  # webhooks hear of it
     again = room.annotations.accept("lab", one, [*ids, 10**6], EVE)
     assert (again.annotations, again.known) == (1, 2)
     kept = room.projects.get("lab", one)
