@@ -4,57 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import delete, select
 
-from mlpi.auth.models import User
-from mlpi.auth.roles import Principal, Role
+from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
-from mlpi.db import Database, IntegrityError, Session
-from mlpi.errors import Conflict, Forbidden, NotFound
+from mlpi.db import Database, Session
+from mlpi.errors import NotFound
 from mlpi.labels import given
 from mlpi.labels.accepting import Accepted, accept
-from mlpi.labels.given import GivenAnnotation
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelDraft,
-    LabelLease,
     LabelPrediction,
     LabelProject,
     LabelTask,
 )
 from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.review.changed import note_change
+from mlpi.labels.saving import Saving, drop_draft, release, touch
 from mlpi.labels.tally import count_tasks, move
 from mlpi.labels.tasks import BATCH, data_of, task_of
-
-# Made once, as in tally.
-_LEASE, _DRAFT = cast(Table, LabelLease.__table__), cast(Table, LabelDraft.__table__)
-_TASK = cast(Table, LabelTask.__table__)
-_RELEASE = delete(_LEASE).where(
-    _LEASE.c.task_id == bindparam("task"), _LEASE.c.user_id == bindparam("user")
-)
-_DROP_DRAFT = delete(_DRAFT).where(
-    _DRAFT.c.task_id == bindparam("task"),
-    _DRAFT.c.user_id == bindparam("user"),
-    _DRAFT.c.annotation_id == bindparam("annotation"),
-)
-_TOUCH = (
-    update(_TASK)
-    .where(_TASK.c.id == bindparam("task"))
-    .values(
-        updated_at=bindparam("at", type_=_TASK.c.updated_at.type), updated_by_id=bindparam("by")
-    )
-)
-
-
-class SkipRefused(Conflict):
-    """Tasks of this project may not be skipped."""
-
-    status = 400
-    code = "SKIP_REFUSED"
 
 
 class Annotations:
@@ -63,6 +35,7 @@ class Annotations:
     def __init__(self, db: Database, clock: Clock, events: Events | None = None) -> None:
         self._db, self._clock = db, clock
         self._events = events or Events(clock)
+        self._saving = Saving(db, clock, self._events)
 
     def of_task(self, workspace: str, task_id: int) -> Sequence[LabelAnnotation]:
         """Oldest first. Raises NotFound."""
@@ -93,70 +66,7 @@ class Annotations:
         The sender's draft goes, and the task is free for others. Raises NotFound, Invalid,
         ResultInvalid, SkipRefused, Conflict.
         """
-        with self._db.read() as session:
-            task, project = task_of(session, workspace, task_id)
-        one = given.annotation(config_of(project), sent, data_of(task))
-        if one.was_cancelled and not project.options.get("show_skip_button", True):
-            raise SkipRefused
-        try:
-            with self._db.write() as session:
-                return self._add(session, workspace, task_id, one, principal, draft_id), True
-        except IntegrityError:
-            with self._db.read() as session:
-                asked = select(LabelAnnotation).where(
-                    LabelAnnotation.project_id == project.id, LabelAnnotation.key == one.key
-                )
-                kept = session.scalar(asked)
-            if kept is None or kept.task_id != task_id:
-                raise Conflict(
-                    f"Annotation with unique_id {one.key!r} exists already, of another task."
-                ) from None
-            return kept, False
-
-    def _add(
-        self,
-        session: Session,
-        workspace: str,
-        task_id: int,
-        one: GivenAnnotation,
-        principal: Principal,
-        draft_id: int | None,
-    ) -> LabelAnnotation:
-        task, project = task_of(session, workspace, task_id, is_locked=True)
-        now = self._clock()
-        by_id, by_name = _author(session, one.completed_by, principal)
-        draft = session.get(LabelDraft, draft_id) if draft_id else None
-        annotation = LabelAnnotation(
-            task_id=task.id,
-            project_id=project.id,
-            key=one.key,
-            result=one.result,
-            result_count=one.result_count,
-            completed_by_id=by_id,
-            completed_by_name=by_name,
-            updated_by_id=principal.user_id,
-            was_cancelled=one.was_cancelled,
-            skip_reason=one.skip_reason,
-            ground_truth=one.ground_truth,
-            lead_time_s=one.lead_time_s,
-            created_at=now,
-            updated_at=now,
-            draft_created_at=draft.created_at if draft and draft.task_id == task.id else None,
-            parent_prediction_id=one.parent_prediction_id,
-            parent_annotation_id=one.parent_annotation_id,
-            last_action="skipped" if one.was_cancelled else "submitted",
-        )
-        session.add(annotation)
-        session.flush()
-        if one.ground_truth:
-            self._only_ground_truth(session, project, annotation)
-        gone = {"task": task.id, "user": principal.user_id, "annotation": 0}
-        session.execute(_DROP_DRAFT, gone)
-        _release(session, task.id, principal)
-        self._touch(session, task.id, principal)
-        count_tasks(session, project, [task.id])
-        self._events.annotation_created(session, project, task, annotation)
-        return annotation
+        return self._saving.add(workspace, task_id, sent, principal, draft_id)
 
     def change(
         self, workspace: str, annotation_id: int, sent: Mapping[str, Any], principal: Principal
@@ -189,15 +99,10 @@ class Annotations:
                 annotation.ground_truth = one.ground_truth
                 move(session, project, ground_truth=1 if one.ground_truth else -1)
             session.flush()
-            session.execute(
-                delete(LabelDraft).where(
-                    LabelDraft.task_id == task.id,
-                    LabelDraft.user_id == principal.user_id,
-                    LabelDraft.annotation_id == annotation.id,
-                )
-            )
-            _release(session, task.id, principal)
-            self._touch(session, task.id, principal)
+            connection = session.connection()
+            drop_draft(connection, task.id, principal, annotation.id)
+            release(connection, task.id, principal)
+            touch(connection, task.id, principal, self._clock)
             fix = note_change(session, annotation, principal, self._clock(), is_other=is_other)
             count_tasks(session, project, [task.id])
             self._events.annotation_updated(session, project, task, annotation)
@@ -216,7 +121,7 @@ class Annotations:
             session.execute(delete(LabelDraft).where(LabelDraft.annotation_id == annotation.id))
             session.delete(annotation)
             session.flush()
-            self._touch(session, task.id, principal)
+            touch(session.connection(), task.id, principal, self._clock)
             count_tasks(session, project, [task.id])
             self._events.annotations_deleted(session, project, [annotation_id])
 
@@ -401,26 +306,6 @@ class Annotations:
             self._db, self._clock, workspace, project_id, prediction_ids, principal, self._events
         )
 
-    def _only_ground_truth(
-        self, session: Session, project: LabelProject, annotation: LabelAnnotation
-    ) -> None:
-        """A task has one ground truth: the newest."""
-        others = session.scalars(
-            update(LabelAnnotation)
-            .where(
-                LabelAnnotation.task_id == annotation.task_id,
-                LabelAnnotation.id != annotation.id,
-                LabelAnnotation.ground_truth,
-            )
-            .values(ground_truth=False)
-            .returning(LabelAnnotation.id)
-        ).all()
-        move(session, project, ground_truth=1 - len(others))
-
-    def _touch(self, session: Session, task_id: int, principal: Principal) -> None:
-        asked = {"task": task_id, "at": self._clock(), "by": principal.user_id}
-        session.execute(_TOUCH, asked)
-
 
 def annotation_of(
     session: Session, workspace: str, annotation_id: int, *, is_locked: bool = False
@@ -454,19 +339,3 @@ def _draft_of(session: Session, workspace: str, draft_id: int, principal: Princi
         raise NotFound(f"There is no draft {draft_id} of yours.")
     task_of(session, workspace, draft.task_id)
     return draft
-
-
-def _author(session: Session, user_id: int | None, principal: Principal) -> tuple[int, str]:
-    """Who an annotation is by: the sender, or whom an owner names. Raises Forbidden, NotFound."""
-    if user_id is None or user_id == principal.user_id:
-        return principal.user_id, principal.name
-    if not principal.can(Role.OWNER):
-        raise Forbidden("Only an owner may save an annotation in another's name.")
-    user = session.get(User, user_id)
-    if user is None:
-        raise NotFound(f"There is no user {user_id}.")
-    return user.id, user.name
-
-
-def _release(session: Session, task_id: int, principal: Principal) -> None:
-    session.execute(_RELEASE, {"task": task_id, "user": principal.user_id})

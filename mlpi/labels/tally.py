@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import BindParameter, Table, bindparam, case, func, select, update
+from sqlalchemy import Connection, Table, bindparam, case, func, select, true, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
@@ -13,38 +14,41 @@ from mlpi.db import Session
 from mlpi.labels.agreement import percent
 from mlpi.labels.agreement.percent import MOST_COMPARED
 from mlpi.labels.models import REJECTED, LabelAnnotation, LabelPrediction, LabelProject, LabelTask
+from mlpi.prepared import Prepared
 
-# Statements are made once, on tables: each save runs them, and making one, or looking through the
-# session's objects for what it changed, costs more than running it.
 _TASK, _PROJECT = cast(Table, LabelTask.__table__), cast(Table, LabelProject.__table__)
 _SAYING, _GUESS = cast(Table, LabelAnnotation.__table__), cast(Table, LabelPrediction.__table__)
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_BEFORE = select(
-    _TASK.c.id,
-    _TASK.c.annotation_count,
-    _TASK.c.skipped_count,
-    _TASK.c.prediction_count,
-    _TASK.c.is_labeled,
-).where(_TASK.c.id.in_(_IDS))
 _SAID = (
     select(
-        _SAYING.c.task_id,
-        func.sum(case((_SAYING.c.was_cancelled, 0), else_=1)),
-        func.sum(case((_SAYING.c.was_cancelled, 1), else_=0)),
-        func.sum(case((_SAYING.c.review == REJECTED, 1), else_=0)),
-        func.max(_SAYING.c.created_at),
+        func.sum(case((_SAYING.c.was_cancelled, 0), else_=1)).label("annotations"),
+        func.sum(case((_SAYING.c.was_cancelled, 1), else_=0)).label("skips"),
+        func.sum(case((_SAYING.c.review == REJECTED, 1), else_=0)).label("rejected"),
+        func.max(_SAYING.c.created_at).label("last_at"),
     )
-    .where(_SAYING.c.task_id.in_(_IDS))
-    .group_by(_SAYING.c.task_id)
+    .where(_SAYING.c.task_id == bindparam("task"))
+    .subquery("said")
 )
 _GUESSED = (
-    select(_GUESS.c.task_id, func.count(), func.avg(_GUESS.c.score))
-    .where(_GUESS.c.task_id.in_(_IDS))
-    .group_by(_GUESS.c.task_id)
+    select(func.count().label("predictions"), func.avg(_GUESS.c.score).label("score"))
+    .where(_GUESS.c.task_id == bindparam("task"))
+    .subquery("guessed")
 )
-_RESULTS = (
+# How a task was counted, and how it is: aggregates without groups are one row each.
+_COUNTED = Prepared(
+    select(
+        _TASK.c.annotation_count,
+        _TASK.c.skipped_count,
+        _TASK.c.prediction_count,
+        _TASK.c.is_labeled,
+        *_SAID.c,
+        *_GUESSED.c,
+    )
+    .select_from(_TASK.join(_SAID, true()).join(_GUESSED, true()))
+    .where(_TASK.c.id == bindparam("task"))
+)
+_RESULTS = Prepared(
     select(_SAYING.c.result)
-    .where(_SAYING.c.task_id == bindparam("task_id"), _SAYING.c.was_cancelled.is_(False))
+    .where(_SAYING.c.task_id == bindparam("task"), _SAYING.c.was_cancelled.is_(False))
     .order_by(_SAYING.c.id.desc())
     .limit(MOST_COMPARED)
 )
@@ -52,28 +56,45 @@ _KEPT = (
     *("annotation_count", "skipped_count", "prediction_count"),
     *("prediction_score", "is_labeled", "completed_at"),
 )
-_KEEP = (
-    update(_TASK)
-    .where(_TASK.c.id == bindparam("one"))
-    .values({name: bindparam(name, type_=_TASK.c[name].type) for name in _KEPT})
-)
-_AGREE = (
-    update(_TASK)
-    .where(_TASK.c.id == bindparam("one"))
-    .values({name: bindparam(name, type_=_TASK.c[name].type) for name in (*_KEPT, "agreement")})
-)
 _COUNTS = tuple(
     f"{name}_count"
     for name in (
         *("task", "finished", "annotated", "annotation", "skipped", "ground_truth", "prediction"),
     )
 )
-_MOVE = (
+
+
+def _keeping(*names: str) -> Prepared:
+    kept = {name: bindparam(name, type_=_TASK.c[name].type) for name in names}
+    return Prepared(update(_TASK).where(_TASK.c.id == bindparam("task")).values(kept))
+
+
+_KEEP, _AGREE = _keeping(*_KEPT), _keeping(*_KEPT, "agreement")
+_MOVE = Prepared(
     update(_PROJECT)
-    .where(_PROJECT.c.id == bindparam("one"))
+    .where(_PROJECT.c.id == bindparam("project"))
     .values({name: _PROJECT.c[name] + bindparam(f"by_{name}") for name in _COUNTS})
 )
 SKIPS_COUNT = "IGNORE_SKIPPED"  # the skip queue in which a skipped task is done with
+
+
+class Needs(NamedTuple):
+    """What a project asks of its tasks. counts_skips: a skip does as well as an annotation."""
+
+    annotations: int
+    counts_skips: bool
+
+    @classmethod
+    def of(cls, maximum_annotations: int, options: Mapping[str, Any]) -> Needs:
+        return cls(maximum_annotations, options.get("skip_queue") == SKIPS_COUNT)
+
+    def are_met(self, annotations: int, skips: int) -> bool:
+        """By so many. annotations: those that no reviewer rejected."""
+        return annotations + (skips if self.counts_skips else 0) >= self.annotations
+
+
+def needs_of(project: LabelProject) -> Needs:
+    return Needs.of(project.maximum_annotations, project.options)
 
 
 def count_tasks(
@@ -88,50 +109,52 @@ def count_tasks(
     has_said: what people said of them may have changed, and so how far they agree.
     """
     session.flush()
-    asked = {"ids": list(task_ids)}
-    found: list[dict[int, Sequence[Any]]] = [
-        {row[0]: row[1:] for row in session.execute(one, asked)}
-        for one in (_BEFORE, _SAID, _GUESSED)
-    ]
-    before, said, guessed = found
-    totals = dict.fromkeys(("finished", "annotated", "annotation", "skipped", "prediction"), 0)
-    for task_id, (annotated, skips, predicted, was_labeled) in before.items():
-        *sums, last_at = said.get(task_id, (0, 0, 0, None))
-        now, skipped, rejected = map(int, sums)
-        count, score = guessed.get(task_id, (0, None))
-        is_labeled = is_done(project, now - rejected, skipped)
-        kept: dict[str, object] = {
-            "annotation_count": now,
-            "skipped_count": skipped,
-            "prediction_count": count,
-            "prediction_score": score,
-            "is_labeled": is_labeled,
-            "completed_at": last_at if is_labeled else None,
-        }
-        if has_said:
-            kept["agreement"] = agreement_of(session, task_id, now)
-        session.execute(_AGREE if has_said else _KEEP, {"one": task_id, **kept})
+    connection, needs = session.connection(), needs_of(project)
+    totals: Counter[str] = Counter()
+    for task_id in task_ids:
+        kept, by = count_task(connection, needs, task_id, has_said=has_said)
         _note(session.identity_map.get(identity_key(LabelTask, task_id)), kept)
-        totals["annotation"] += now - annotated
-        totals["skipped"] += skipped - skips
-        totals["prediction"] += count - predicted
-        totals["annotated"] += bool(now) - bool(annotated)
-        totals["finished"] += is_labeled - was_labeled
+        for name, number in by.items():
+            totals[name] += number
     move(session, project, **totals)
 
 
-def agreement_of(session: Session, task_id: int, annotations: int) -> float | None:
+def count_task(
+    connection: Connection, needs: Needs, task_id: int, *, has_said: bool = True
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Count one task anew: its columns, and by what its project's counts are to move."""
+    found = _COUNTED.first(connection, task=task_id)
+    if found is None:
+        return {}, {}
+    annotated, skips, predicted, was_labeled, *sums, last_at, count, score = found
+    now, skipped, rejected = (int(one or 0) for one in sums)
+    is_labeled = needs.are_met(now - rejected, skipped)
+    kept: dict[str, Any] = {
+        "annotation_count": now,
+        "skipped_count": skipped,
+        "prediction_count": count,
+        "prediction_score": score,
+        "is_labeled": is_labeled,
+        "completed_at": last_at if is_labeled else None,
+    }
+    if has_said:
+        kept["agreement"] = _agreement_of(connection, task_id, now)
+    (_AGREE if has_said else _KEEP).rows(connection, task=task_id, **kept)
+    return kept, {
+        "annotation": now - annotated,
+        "skipped": skipped - skips,
+        "prediction": count - predicted,
+        "annotated": bool(now) - bool(annotated),
+        "finished": is_labeled - was_labeled,
+    }
+
+
+def _agreement_of(connection: Connection, task_id: int, annotations: int) -> float | None:
     """Of a task with so many annotations that were not skipped; see `agreement.percent`."""
     if annotations < 2:
         return None
-    asked = {"task_id": task_id}
-    return percent.of_task(session.scalars(_RESULTS, asked).all()[::-1])
-
-
-def is_done(project: LabelProject, annotations: int, skips: int) -> bool:
-    """Whether a task with so many needs no more. annotations: those that no reviewer rejected."""
-    counted = annotations + (skips if project.options.get("skip_queue") == SKIPS_COUNT else 0)
-    return counted >= project.maximum_annotations
+    found = _RESULTS.rows(connection, task=task_id)
+    return percent.of_task([result for (result,) in reversed(found)])
 
 
 def judge_again(session: Session, project: LabelProject) -> None:
@@ -165,12 +188,18 @@ def judge_again(session: Session, project: LabelProject) -> None:
 
 def move(session: Session, project: LabelProject, **by: int) -> None:
     """Add to a project's counts, named without _count."""
-    changed = {f"{name}_count": number for name, number in by.items() if number}
-    if not changed:
-        return
-    moved = {f"by_{name}": changed.get(name, 0) for name in _COUNTS}
-    session.execute(_MOVE, {"one": project.id, **moved})
-    _note(project, {name: getattr(project, name) + by for name, by in changed.items()})
+    if move_counts(session.connection(), project.id, **by):
+        moved = {f"{name}_count": number for name, number in by.items()}
+        _note(project, {name: getattr(project, name) + by for name, by in moved.items()})
+
+
+def move_counts(connection: Connection, project_id: int, **by: int) -> bool:
+    """As `move`, of a project that is no object; whether there was anything to add."""
+    if not any(by.values()):
+        return False
+    moved = {f"by_{name}": by.get(name.removesuffix("_count"), 0) for name in _COUNTS}
+    _MOVE.rows(connection, project=project_id, **moved)
+    return True
 
 
 def _note(one: object | None, changed: Mapping[str, object]) -> None:

@@ -28,7 +28,7 @@ from mlpi.labels.models import (
     LabelTask,
 )
 from mlpi.labels.projects import config_of, project_of
-from mlpi.labels.tally import is_done, move
+from mlpi.labels.tally import move, needs_of
 
 BATCH = 500  # tasks of one transaction
 LOTS = 1 << 31
@@ -374,7 +374,7 @@ def _task_row(
     skips = sum(each.was_cancelled for each in one.annotations)
     annotations = len(one.annotations) - skips
     scores = [each.score for each in one.predictions if each.score is not None]
-    is_labeled = bool(one.annotations) and is_done(project, annotations, skips)
+    is_labeled = bool(one.annotations) and needs_of(project).are_met(annotations, skips)
     return {
         "project_id": project.id,
         "inner_id": inner_id,

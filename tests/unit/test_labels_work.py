@@ -14,7 +14,7 @@ from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal, Role
 from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.house import House
-from mlpi.labels.annotations import Annotations, SkipRefused
+from mlpi.labels.annotations import Annotations
 from mlpi.labels.changes import ConfigChangeRefused
 from mlpi.labels.config.xml import ConfigInvalid
 from mlpi.labels.given import TaskInvalid
@@ -22,6 +22,7 @@ from mlpi.labels.models import LabelProject
 from mlpi.labels.projects import Projects
 from mlpi.labels.queue import LEASE_S, Queue
 from mlpi.labels.results import ResultInvalid
+from mlpi.labels.saving import SkipRefused
 from mlpi.labels.tasks import BATCH, Tasks
 from tests.conftest import TurnedClock
 

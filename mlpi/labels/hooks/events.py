@@ -31,6 +31,7 @@ from mlpi.labels.models import (
     LabelTask,
     LabelWebhook,
 )
+from mlpi.prepared import Prepared
 
 HOOK_JOB = "label-webhook"
 KIND = JobKind(HOOK_JOB, "mlpi.labels.hooks.work:send", "Send webhooks", timeout_s=180)
@@ -39,13 +40,15 @@ MOST_TASKS = 200
 NOWHERE = 0  # no project's id
 Payload = dict[str, Any]
 # Made once: every deed asks, and building it takes as long as asking.
+_ARE_ASKED = (
+    LabelWebhook.workspace == bindparam("workspace"),
+    LabelWebhook.is_active,
+    or_(LabelWebhook.project_id.is_(None), LabelWebhook.project_id == bindparam("project_id")),
+)
+_LISTENING = Prepared(select(LabelWebhook.id).where(*_ARE_ASKED).limit(1))
 _ACTIVE = (
     select(LabelWebhook)
-    .where(
-        LabelWebhook.workspace == bindparam("workspace"),
-        LabelWebhook.is_active,
-        or_(LabelWebhook.project_id.is_(None), LabelWebhook.project_id == bindparam("project_id")),
-    )
+    .where(*_ARE_ASKED)
     .order_by(LabelWebhook.id)
     .with_for_update()
     .execution_options(populate_existing=True)
@@ -96,9 +99,17 @@ class Events:
         about = {"tasks": [{"id": one} for one in task_ids]}
         self._tell(session, project, actions.TASKS_DELETED, lambda: about)
 
-    def annotation_created(
-        self, session: Session, project: LabelProject, task: LabelTask, made: LabelAnnotation
+    def annotation_added(
+        self, session: Session, workspace: str, project_id: int, annotation_id: int
     ) -> None:
+        """One that was saved past the session, which reads it only where somebody listens."""
+        asked = {"workspace": workspace, "project_id": project_id}
+        if not _LISTENING.rows(session.connection(), **asked):
+            self.counts[actions.ANNOTATION_CREATED] += 1
+            return
+        project = session.get_one(LabelProject, project_id)
+        made = session.get_one(LabelAnnotation, annotation_id)
+        task = session.get_one(LabelTask, made.task_id)
         self._tell(session, project, actions.ANNOTATION_CREATED, lambda: _said(session, task, made))
 
     def annotation_updated(
