@@ -113,6 +113,7 @@ prepare() {
         else
             "$venv/bin/python" -m pip install --compile --editable '.[dev]'
             "$venv/bin/python" -m compileall -q mlpi migrations
+            "$venv/bin/python" -m tests.label_studio_sdk # what the tests of labels compare with
         fi
     ) </dev/null >&2
     state "$1" >"$stamp"

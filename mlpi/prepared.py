@@ -7,7 +7,8 @@ that when it makes objects of it (Python 3.11, one core of a Xeon; on a Pi five 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,26 +35,33 @@ class Prepared:
 
     def rows(self, connection: Connection, **values: Any) -> list[Row]:
         """All rows; none of a statement that returns none. Raises what SQLAlchemy would raise."""
-        dialect = connection.dialect
-        form = self._forms.get(dialect.name)
-        if form is None:
-            form = self._forms[dialect.name] = _Form.of(self._statement, dialect)
+        form = self._form(connection.dialect)
         given = form.values(values)
         driver: Any = connection.connection.driver_connection
-        dbapi = dialect.loaded_dbapi
-        try:
+        with _raising(form.text, connection.dialect):
             cursor = driver.execute(form.text, given)
             found = cursor.fetchall() if form.results else []
-        except dbapi.Error as error:
-            raise DBAPIError.instance(
-                form.text, None, error, dbapi.Error, hide_parameters=True, dialect=dialect
-            ) from error
         return [form.row(one) for one in found] if form.is_converted else found
+
+    def many(self, connection: Connection, rows: Iterable[Mapping[str, Any]], **same: Any) -> None:
+        """Run it for each of some rows. same: what is alike in all of them, converted once."""
+        form = self._form(connection.dialect)
+        shared = form.converted(same)
+        given = [form.ordered({**shared, **form.converted(row)}) for row in rows]
+        driver: Any = connection.connection.driver_connection
+        with _raising(form.text, connection.dialect):
+            driver.cursor().executemany(form.text, given)
 
     def first(self, connection: Connection, **values: Any) -> Row | None:
         """The first row, None when there is none."""
         found = self.rows(connection, **values)
         return found[0] if found else None
+
+    def _form(self, dialect: Dialect) -> _Form:
+        form = self._forms.get(dialect.name)
+        if form is None:
+            form = self._forms[dialect.name] = _Form.of(self._statement, dialect)
+        return form
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +101,17 @@ class _Form:
         return cls(str(compiled), names, fixed, binds, results, is_converted)
 
     def values(self, given: Mapping[str, Any]) -> Any:
-        """What the driver wants. Raises KeyError when one is missing."""
-        binds = self.binds
-        whole = {
-            **self.fixed,
-            **{name: binds[name](one) if name in binds else one for name, one in given.items()},
-        }
+        """What the driver wants."""
+        return self.ordered(self.converted(given))
+
+    def converted(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        found = dict(given)
+        for name in self.binds.keys() & found.keys():
+            found[name] = self.binds[name](found[name])
+        return found
+
+    def ordered(self, converted: Mapping[str, Any]) -> Any:
+        whole = {**self.fixed, **converted} if self.fixed else converted
         return whole if self.names is None else [whole[name] for name in self.names]
 
     def row(self, found: Row) -> Row:
@@ -106,6 +119,18 @@ class _Form:
             one if convert is None else convert(one)
             for one, convert in zip(found, self.results, strict=True)
         )
+
+
+@contextmanager
+def _raising(text: str, dialect: Dialect) -> Iterator[None]:
+    """The driver's errors as SQLAlchemy's."""
+    dbapi = dialect.loaded_dbapi
+    try:
+        yield
+    except dbapi.Error as error:
+        raise DBAPIError.instance(
+            text, None, error, dbapi.Error, hide_parameters=True, dialect=dialect
+        ) from error
 
 
 def _impl(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:

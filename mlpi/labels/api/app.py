@@ -31,16 +31,17 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
     """Its routes, with its errors."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     errors.install(app)
+    # Routers are tried one after the other: what is asked most often comes first.
     for router in (
+        said.router(room),
+        handing.router(room),
+        tasks.router(room),
         people.router(workspaces),
         projects.router(room),
         about.router(room),
         imports.router(room),
         media.router(room),
-        tasks.router(room),
         manager.router(room),
-        handing.router(room),
-        said.router(room),
         exports.router(room),
         snapshots.router(room),
         reviews.router(room),

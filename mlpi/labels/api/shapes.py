@@ -42,7 +42,7 @@ def moment(value: datetime | None) -> str | None:
     """As Django writes it: 2026-11-29T05:00:00.000000Z."""
     if value is None:
         return None
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def ago(value: datetime, now: datetime) -> str:
