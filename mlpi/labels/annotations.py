@@ -14,6 +14,7 @@ from mlpi.db import Database, Session
 from mlpi.errors import NotFound
 from mlpi.labels import given
 from mlpi.labels.accepting import Accepted, accept
+from mlpi.labels.adding import BATCH
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
     LabelAnnotation,
@@ -26,7 +27,7 @@ from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.review.changed import note_change
 from mlpi.labels.saving import Saving, drop_draft, release, touch
 from mlpi.labels.tally import count_tasks, move
-from mlpi.labels.tasks import BATCH, data_of, task_of
+from mlpi.labels.tasks import data_of, task_of
 
 
 class Annotations:

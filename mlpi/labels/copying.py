@@ -12,10 +12,10 @@ from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
 from mlpi.db import Database
 from mlpi.errors import Invalid
+from mlpi.labels.adding import BATCH, LOTS
 from mlpi.labels.models import LabelAnnotation, LabelProject, LabelTask
 from mlpi.labels.projects import project_of
 from mlpi.labels.tally import move
-from mlpi.labels.tasks import BATCH, LOTS
 
 SETTINGS, WITH_DATA = "settings", "settings,data"
 MOST_HISTORY = 100  # tasks

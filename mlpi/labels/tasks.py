@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, select
 
 from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.errors import NotFound
 from mlpi.labels import given
-from mlpi.labels.agreement import percent
+from mlpi.labels.adding import BATCH, Added, Adding
 from mlpi.labels.given import GivenTask
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (
@@ -28,21 +26,7 @@ from mlpi.labels.models import (
     LabelTask,
 )
 from mlpi.labels.projects import config_of, project_of
-from mlpi.labels.tally import move, needs_of
-from mlpi.prepared import Prepared
-
-BATCH = 500  # tasks of one transaction
-LOTS = 1 << 31
-
-
-@dataclass
-class Added:
-    """What an import brought. task_ids: in the order in which they came, if they were asked for."""
-
-    tasks: int = 0
-    annotations: int = 0
-    predictions: int = 0
-    task_ids: list[int] = field(default_factory=list)
+from mlpi.labels.tally import move
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +49,6 @@ class TaskPage:
     predictions: int
 
 
-_TASK = cast(Table, LabelTask.__table__)
-_INSERT = Prepared(  # of all columns but its id
-    insert(_TASK).values(
-        {one.name: bindparam(one.name, type_=one.type) for one in list(_TASK.c)[1:]}
-    )
-)
 # Made once: making it takes as long as asking.
 _ONE_TASK = (
     select(LabelTask, LabelProject)
@@ -86,6 +64,7 @@ class Tasks:
     def __init__(self, db: Database, clock: Clock, events: Events | None = None) -> None:
         self._db, self._clock = db, clock
         self._events = events or Events(clock)
+        self._adding = Adding(db, clock, self._events)
 
     def add(
         self,
@@ -96,7 +75,7 @@ class Tasks:
         *,
         keeps_ids: bool = False,
     ) -> Added:
-        """Bring tasks in, {BATCH} a transaction, so that a long import holds nobody up.
+        """Bring tasks in, BATCH of them a transaction, so that a long import holds nobody up.
 
         Raises NotFound, TaskInvalid, ResultInvalid; what came before the bad one stays. A caller
         that wants all or nothing checks them first (`checked`).
@@ -106,7 +85,7 @@ class Tasks:
             config = config_of(project_of(session, workspace, project_id))
         waiting = iter(coming)
         while batch := [given.task(config, one) for one in islice(waiting, BATCH)]:
-            self._add_batch(workspace, project_id, batch, principal, added, keeps_ids=keeps_ids)
+            self._adding.add(workspace, project_id, batch, principal, added, keeps_ids=keeps_ids)
         return added
 
     def checked(self, workspace: str, project_id: int, coming: Iterable[object]) -> list[GivenTask]:
@@ -130,88 +109,10 @@ class Tasks:
         added = Added()
         for at in range(0, len(coming), BATCH):
             batch = coming[at : at + BATCH]
-            self._add_batch(
+            self._adding.add(
                 workspace, project_id, batch, principal, added, keeps_ids=keeps_ids, names=names
             )
         return added
-
-    def _add_batch(
-        self,
-        workspace: str,
-        project_id: int,
-        batch: Sequence[GivenTask],
-        principal: Principal,
-        added: Added,
-        *,
-        keeps_ids: bool,
-        names: Mapping[int, str] | None = None,
-    ) -> None:
-        now = self._clock()
-        with self._db.write() as session:
-            project = project_of(session, workspace, project_id, is_locked=True)
-            first = project.last_inner_id + 1
-            rows = [
-                _task_row(project, one, first + number, now) for number, one in enumerate(batch)
-            ]
-            newest = select(func.max(LabelTask.id)).where(LabelTask.project_id == project.id)
-            before = session.scalar(newest) or 0
-            _INSERT.many(  # without asking for numbers
-                session.connection(),
-                rows,
-                project_id=project.id,
-                created_at=now,
-                updated_at=now,
-                updated_by_id=principal.user_id,
-            )
-            ids: list[int] = []
-            is_told = self._events.hears_of_tasks(session, project)
-            if keeps_ids or is_told or any(one.annotations or one.predictions for one in batch):
-                asked = select(LabelTask.id).where(
-                    LabelTask.project_id == project.id, LabelTask.id > before
-                )
-                ids += session.scalars(asked.order_by(LabelTask.inner_id))
-            whole_batch = list(zip(ids, batch, strict=True)) if ids else []
-            annotations = [
-                _annotation_row(project, task_id, each, now, principal, names or {})
-                for task_id, one in whole_batch
-                for each in one.annotations
-            ]
-            predictions = [
-                {
-                    "task_id": task_id,
-                    "project_id": project.id,
-                    "result": each.result,
-                    "score": each.score,
-                    "model_version": each.model_version,
-                    "created_at": now,
-                    "updated_at": now,
-                }
-                for task_id, one in whole_batch
-                for each in one.predictions
-            ]
-            if annotations:
-                session.execute(insert(LabelAnnotation), annotations)
-            if predictions:
-                session.execute(insert(LabelPrediction), predictions)
-            project.last_inner_id += len(batch)
-            session.flush()
-            move(
-                session,
-                project,
-                task=len(batch),
-                finished=sum(row["is_labeled"] for row in rows),
-                annotated=sum(bool(row["annotation_count"]) for row in rows),
-                annotation=sum(row["annotation_count"] for row in rows),
-                skipped=sum(row["skipped_count"] for row in rows),
-                prediction=len(predictions),
-                ground_truth=sum(one["ground_truth"] for one in annotations),
-            )
-            self._events.tasks_created(session, project, ids)
-        added.tasks += len(batch)
-        added.annotations += len(annotations)
-        added.predictions += len(predictions)
-        if keeps_ids:
-            added.task_ids += ids
 
     def page(self, workspace: str, project_id: int, *, limit: int, offset: int = 0) -> TaskPage:
         """A project's tasks in the order in which they came. Raises NotFound."""
@@ -378,58 +279,3 @@ def data_of(task: LabelTask) -> dict[str, Any]:
     """A task's data, read."""
     found: dict[str, Any] = json.loads(task.data)
     return found
-
-
-def _task_row(
-    project: LabelProject, one: GivenTask, inner_id: int, now: datetime
-) -> dict[str, Any]:
-    """What differs between the tasks of a batch."""
-    skips = sum(each.was_cancelled for each in one.annotations)
-    annotations = len(one.annotations) - skips
-    scores = [each.score for each in one.predictions if each.score is not None]
-    is_labeled = bool(one.annotations) and needs_of(project).are_met(annotations, skips)
-    return {
-        "inner_id": inner_id,
-        "data": one.data,
-        "meta": one.meta,
-        "is_labeled": is_labeled,
-        "completed_at": now if is_labeled else None,
-        "annotation_count": annotations,
-        "skipped_count": skips,
-        "prediction_count": len(one.predictions),
-        "agreement": percent.of_task(
-            [each.result for each in one.annotations if not each.was_cancelled]
-        ),
-        "prediction_score": sum(scores) / len(scores) if scores else None,
-        "lot": random.randrange(LOTS),  # noqa: S311 - an order, no secret
-        "file_id": one.file_id,
-    }
-
-
-def _annotation_row(
-    project: LabelProject,
-    task_id: int,
-    one: given.GivenAnnotation,
-    now: datetime,
-    principal: Principal,
-    names: Mapping[int, str],
-) -> dict[str, Any]:
-    by = one.completed_by if one.completed_by in names else None
-    return {
-        "task_id": task_id,
-        "project_id": project.id,
-        "key": one.key,
-        "result": one.result,
-        "result_count": one.result_count,
-        "completed_by_id": principal.user_id if by is None else by,
-        "completed_by_name": principal.name if by is None else names[by],
-        "updated_by_id": principal.user_id,
-        "was_cancelled": one.was_cancelled,
-        "skip_reason": one.skip_reason,
-        "ground_truth": one.ground_truth,
-        "lead_time_s": one.lead_time_s,
-        "created_at": now,
-        "updated_at": now,
-        "import_id": one.import_id,
-        "last_action": "imported",
-    }

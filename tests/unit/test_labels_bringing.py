@@ -17,6 +17,7 @@ from mlpi.auth.models import User
 from mlpi.auth.roles import Principal, Role
 from mlpi.errors import Invalid, NotFound
 from mlpi.house import House
+from mlpi.labels.adding import BATCH
 from mlpi.labels.bringing import checking
 from mlpi.labels.bringing.bringing import Bringing, Brought, How
 from mlpi.labels.bringing.carrying import MOST_LISTED, Carried, Carrier
@@ -26,7 +27,7 @@ from mlpi.labels.bringing.json_items import FileBroken
 from mlpi.labels.bringing.rows import ExtensionRefused
 from mlpi.labels.models import LabelProject
 from mlpi.labels.projects import Projects
-from mlpi.labels.tasks import BATCH, Tasks, Whole
+from mlpi.labels.tasks import Tasks, Whole
 
 CONFIG = """<View><Text name="t" value="$text"/><Choices name="c" toName="t">
 <Choice value="good"/><Choice value="bad"/></Choices></View>"""

@@ -10,11 +10,12 @@ from mlpi.auth.roles import Principal, Role
 from mlpi.auth.vault import Vault
 from mlpi.errors import Invalid, NotFound
 from mlpi.house import House
+from mlpi.labels.adding import BATCH
 from mlpi.labels.copying import SETTINGS, WITH_DATA, Copies
 from mlpi.labels.guessing.taking import plan_for, take
 from mlpi.labels.models import LabelBackend, LabelProject
 from mlpi.labels.projects import Projects
-from mlpi.labels.tasks import BATCH, Tasks
+from mlpi.labels.tasks import Tasks
 from mlpi.registry import Registry
 
 ANA = Principal(1, "ana", False, {"lab": Role.EDITOR}, "lab")

@@ -20,6 +20,7 @@ from mlpi.checks.component import Checks
 from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
+from mlpi.labels.adding import BATCH
 from mlpi.labels.grid import ordering, regex
 from mlpi.labels.grid.filters import (
     OPERATORS,
@@ -35,7 +36,7 @@ from mlpi.labels.grid.regex import RegexUnfit
 from mlpi.labels.grid.views import asked_by, told
 from mlpi.labels.models import LabelProject
 from mlpi.labels.room import Room
-from mlpi.labels.tasks import BATCH, Whole
+from mlpi.labels.tasks import Whole
 from tests.conftest import TurnedClock
 
 CONFIG = """<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="multiple">

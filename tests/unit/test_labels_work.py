@@ -14,6 +14,7 @@ from mlpi.auth.audit import Actor
 from mlpi.auth.roles import Principal, Role
 from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.house import House
+from mlpi.labels.adding import BATCH
 from mlpi.labels.annotations import Annotations
 from mlpi.labels.changes import ConfigChangeRefused
 from mlpi.labels.config.xml import ConfigInvalid
@@ -23,7 +24,7 @@ from mlpi.labels.projects import Projects
 from mlpi.labels.queue import LEASE_S, Queue
 from mlpi.labels.results import ResultInvalid
 from mlpi.labels.saving import SkipRefused
-from mlpi.labels.tasks import BATCH, Tasks
+from mlpi.labels.tasks import Tasks
 from tests.conftest import TurnedClock
 
 CONFIG = """<View><Text name="t" value="$text"/><Choices name="c" toName="t">

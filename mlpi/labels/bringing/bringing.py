@@ -23,6 +23,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database
 from mlpi.errors import MlpiError
 from mlpi.labels import given
+from mlpi.labels.adding import BATCH
 from mlpi.labels.bringing.checking import IN_MEMORY_BYTES, Checking, ImportRefused, pickled
 from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.json_items import FileBroken, items
@@ -32,7 +33,7 @@ from mlpi.labels.config.config import LabelConfig
 from mlpi.labels.models import LabelFile, LabelPrediction, LabelTask
 from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.tally import count_tasks
-from mlpi.labels.tasks import BATCH, Tasks
+from mlpi.labels.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True)

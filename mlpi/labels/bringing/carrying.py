@@ -17,6 +17,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database
 from mlpi.errors import MlpiError
 from mlpi.labels import given
+from mlpi.labels.adding import BATCH
 from mlpi.labels.bringing.checking import Waiting
 from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.people import people_of
@@ -24,7 +25,7 @@ from mlpi.labels.bringing.rows import ending_of, rows
 from mlpi.labels.given import GivenTask
 from mlpi.labels.models import LabelFile, LabelTask
 from mlpi.labels.projects import config_of, project_of
-from mlpi.labels.tasks import BATCH, Tasks
+from mlpi.labels.tasks import Tasks
 
 MOST_LISTED = 200
 Tell = Callable[[float, str], None]  # how far, 0 to 1, and in words

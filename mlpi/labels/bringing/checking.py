@@ -10,13 +10,13 @@ from typing import Any
 from mlpi.auth.roles import Principal
 from mlpi.errors import Invalid, MlpiError
 from mlpi.labels import given
+from mlpi.labels.adding import BATCH
 from mlpi.labels.bringing import preannotated
 from mlpi.labels.bringing.people import People
 from mlpi.labels.bringing.rows import Row
 from mlpi.labels.config.config import LabelConfig
 from mlpi.labels.given import GivenTask
 from mlpi.labels.models import LabelFile
-from mlpi.labels.tasks import BATCH
 
 MOST_TASKS = 1_000_000  # of one request, as in Label Studio
 MOST_TOLD = 20

@@ -23,6 +23,7 @@ from mlpi.auth.workspaces import Workspaces
 from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.errors import Conflict, Forbidden, Invalid
+from mlpi.labels.adding import BATCH
 from mlpi.labels.grid.filters import Filters, Selection
 from mlpi.labels.grid.lists import Grid
 from mlpi.labels.hooks.events import Events
@@ -36,7 +37,7 @@ from mlpi.labels.models import (
 )
 from mlpi.labels.projects import project_of
 from mlpi.labels.tally import count_tasks, move
-from mlpi.labels.tasks import BATCH, remove_batch
+from mlpi.labels.tasks import remove_batch
 
 
 class Predictor(Protocol):
