@@ -30,7 +30,7 @@ OWN_PROCESS = {
     "tracking/provider.py",
     *(f"tracking/demo/{name}.py" for name in ("digits", "figures", "notes", "tables", "training")),
 }
-STOCK = ("backend", "metadata", "projector", "provider", "values")
+STOCK = ("backend", "metadata", "projector", "provider", "series", "values")
 # Made of TensorBoard, and imported with its first request only: by `stock/room.py`, by name.
 LATE = {f"boards/stock/{name}.py" for name in STOCK}
 
