@@ -12,7 +12,7 @@ from mlpi.app import create_app
 from mlpi.auth.middleware import Door
 from mlpi.auth.roles import Role
 from mlpi.auth.table import TABLE
-from mlpi.auth.table.match import REMEMBERED_LENGTH, Need, RouteTable, Row, rows
+from mlpi.auth.table.match import REMEMBERED_LENGTH, Need, RouteTable, Row, _compiled, rows
 from mlpi.house import House
 from mlpi.settings import Settings
 from tests.facts import mlflow_facts
@@ -169,3 +169,19 @@ def test_an_address_is_found_again_and_a_long_one_too() -> None:
             assert found is not None
             assert found.params == {"b": name}
             assert table.find("POST", f"/a/{name}") is None
+
+
+def test_the_first_row_that_matches_is_found_whatever_it_begins_with() -> None:
+    """As by trying one after the other, for paths cut, lengthened and turned from all samples."""
+    patterns = [(row, _compiled(row.pattern)) for row in TABLE.rows if "{" in row.pattern]
+    exact = {(row.method, row.pattern): row for row in TABLE.rows if "{" not in row.pattern}
+
+    def slowly(method: str, path: str) -> Row | None:
+        found = (row for row, one in patterns if row.method == method and one.fullmatch(path))
+        return exact.get((method, path)) or next(found, None)
+
+    for row in TABLE.rows:
+        sample = row.sample()
+        for path in (sample, sample + "/", sample + "/y", sample[:-1], sample.replace("x", "y/z")):
+            found = TABLE.find(row.method, path)
+            assert (found and found.row) == slowly(row.method, path), path

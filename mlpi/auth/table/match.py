@@ -11,6 +11,7 @@ from functools import lru_cache
 from mlpi.auth.roles import Role
 
 REMEMBERED = 1024  # addresses
+SEGMENTS = 2  # of a path's beginning by which patterns are looked up
 REMEMBERED_LENGTH = 256  # characters; longer ones would be memory for strangers to fill
 
 
@@ -87,14 +88,14 @@ class RouteTable:
         self.rows = tuple(all_rows)
         self.methods = sorted({row.method for row in self.rows})
         self._exact: dict[tuple[str, str], Match] = {}
-        self._patterns: dict[str, list[tuple[re.Pattern[str], Row]]] = {}
+        patterns: list[_Pattern] = []
         for row in self.rows:
             if "{" not in row.pattern:
                 if self._exact.setdefault((row.method, row.pattern), Match(row, {})).row != row:
                     raise ValueError(f"two rows for {row.method} {row.pattern}")
             else:
-                found = self._patterns.setdefault(row.method, [])
-                found.append((_compiled(row.pattern), row))
+                patterns.append(_Pattern.of(row))
+        self._patterns = _by_beginning(patterns)
         # Clients ask the same few addresses again and again, and there are a hundred patterns.
         self._remembered = lru_cache(REMEMBERED)(self._search)
 
@@ -109,11 +110,42 @@ class RouteTable:
         return self._remembered(method, path)
 
     def _search(self, method: str, path: str) -> Match | None:
-        for pattern, row in self._patterns.get(method, ()):
-            match = pattern.fullmatch(path)
+        begin = (method, *_segments(path))
+        known = (begin[:size] for size in range(len(begin), 0, -1))
+        for pattern in next((self._patterns[one] for one in known if one in self._patterns), ()):
+            match = pattern.regex.fullmatch(path)
             if match:
-                return Match(row, match.groupdict())
+                return Match(pattern.row, match.groupdict())
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A row, and what every path that it matches begins with: the method, then segments."""
+
+    regex: re.Pattern[str]
+    row: Row
+    begin: tuple[str, ...]
+
+    @classmethod
+    def of(cls, row: Row) -> _Pattern:
+        literal, _, _ = row.pattern.partition("{")
+        whole = literal.rpartition("/")[0]  # what stands before the { may be half a segment
+        return cls(_compiled(row.pattern), row, (row.method, *_segments(whole)))
+
+
+def _by_beginning(patterns: list[_Pattern]) -> dict[tuple[str, ...], tuple[_Pattern, ...]]:
+    """For each known beginning, in their order, the patterns with it or with a part of it."""
+    begins = {one.begin[:size] for one in patterns for size in range(1, len(one.begin) + 1)}
+    return {
+        begin: tuple(one for one in patterns if one.begin == begin[: len(one.begin)])
+        for begin in begins
+    }
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    """The first ones of a path, as many as tell patterns apart."""
+    return tuple(path.split("/", SEGMENTS + 1)[1 : SEGMENTS + 1])
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
