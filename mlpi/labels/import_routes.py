@@ -107,26 +107,30 @@ def _add_page(pages: APIRouter, room: Room, uploads: Uploads) -> None:
     def upload(
         request: Request,
         project_id: int,
-        file: Annotated[UploadFile | None, File()] = None,
+        file: Annotated[list[UploadFile] | None, File()] = None,
         pasted: Text = "",
     ) -> Response:
-        """A list of tasks, as a file or pasted: it waits to be looked at."""
+        """Lists of tasks, as files or pasted: they wait to be looked at."""
         workspace = workspace_of(request)
         try:
-            source: BinaryIO
-            if file is not None and file.filename:
-                name, source = plain_name(file.filename), file.file
-            elif pasted.strip():
-                name, source = _pasted(pasted)
-            else:
+            sent: list[tuple[str, BinaryIO]] = [
+                (plain_name(one.filename), one.file) for one in file or () if one.filename
+            ]
+            if not sent and pasted.strip():
+                sent = [_pasted(pasted)]
+            if not sent:
                 raise Invalid("Choose a file, or paste tasks.", field="file")
-            room.intake.check_name(name)
-            kept = room.bringing.files.keep(
-                workspace, project_id, name, source, principal_of(request)
-            )
+            for name, _ in sent:
+                room.intake.check_name(name)
+            kept = [
+                room.bringing.files.keep(workspace, project_id, name, source, principal_of(request))
+                for name, source in sent
+            ]
         except Invalid as error:
             return page(request, project_id, 422, error, pasted)
-        return back_to(request, f"/labels/{project_id}/imports/{kept.id}")
+        if len(kept) > 1:
+            return back_to(request, f"/labels/{project_id}/import")
+        return back_to(request, f"/labels/{project_id}/imports/{kept[0].id}")
 
     @pages.post(ONE + "/import/media")
     def add_media(

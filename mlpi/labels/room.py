@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlpi.auth.vault import Vault
@@ -81,9 +82,11 @@ class Room:
         backends = Backends(house, jobs.jobs, registry)
         snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home)
 
-        def drop_files(project_id: int) -> None:
+        def drop_files(project_id: int, exports: Sequence[str]) -> None:
             files.drop_project(project_id)
             pictures.drop_project(project_id)
+            for key in exports:
+                snapshots.shelf.remove(key)
 
         vault = Vault(house.settings.home)
         events = Events(house.clock, jobs.dispatcher.wake)

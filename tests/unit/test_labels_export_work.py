@@ -315,6 +315,15 @@ def test_a_removed_snapshot_takes_its_files_with_it(lab: Lab) -> None:
         lab.room.snapshots.get("other", lab.project_id, other.id)
 
 
+def test_a_removed_project_takes_the_files_of_its_snapshots_with_it(lab: Lab) -> None:
+    lab.create(convert="CSV")
+    other = lab.room.projects.add("lab", {"title": "Other", "label_config": CONFIG}, ANA).id
+    kept = lab.room.snapshots.create("lab", other, "", Chosen(), ANA)
+    lab.work(kept.job_id)
+    lab.room.projects.remove("lab", lab.project_id, ANA)
+    assert names(lab.room.snapshots.shelf.folder) == [kept.key]
+
+
 def test_files_of_no_snapshot_go_after_a_day(lab: Lab) -> None:
     made = lab.create()
     folder = lab.room.snapshots.shelf.folder

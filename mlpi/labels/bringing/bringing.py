@@ -273,7 +273,8 @@ class Bringing:
             ]
             if added:
                 session.execute(insert(LabelPrediction), added)
-                count_tasks(session, project, sorted({task_id for task_id, _ in part}))
+                touched = sorted({task_id for task_id, _ in part})
+                count_tasks(session, project, touched, has_said=False)
 
 
 def _task_number(one: object) -> int:
