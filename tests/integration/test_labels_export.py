@@ -137,6 +137,55 @@ def test_who_may_do_what(service: Service, ana: httpx.Client) -> None:
     assert ana.delete(f"{at}{snapshot}").status_code == 204
 
 
+def test_a_view_narrows_snapshots_and_the_page(service: Service, ana: httpx.Client) -> None:
+    tasks = [{"data": {"text": t}, "annotations": [said("good")]} for t in ("one", "two", "six")]
+    project, other = made(ana, tasks), made(ana, [])
+    item = {"filter": "filter:tasks:data.text", "operator": "contains", "type": "String"}
+    filters = {"conjunction": "and", "items": [{**item, "value": "o"}]}
+    data = {
+        "title": "With <o>",
+        "filters": filters,
+        "selectedItems": {"all": False, "included": []},
+    }
+    kept = ana.post("/api/dm/views", json={"project": project, "data": data})
+    view = kept.raise_for_status().json()["id"]
+    at = f"/api/projects/{project}/exports/"
+    asked = {"view": view, "annotated": "only", "only_with_annotations": True}
+    one = ana.post(at, json={"task_filter_options": asked}).raise_for_status().json()
+    assert one["task_filter_options"] == asked
+    found = ana.get(f"{at}{one['id']}/download").json()
+    assert [task["data"]["text"] for task in found] == ["one", "two"]
+    for number, words in (
+        (10**6, f"There is no view {10**6}"),
+        ("soon", "'soon' is no view's number"),
+        (True, "'True' is no view's number"),
+    ):
+        refused = ana.post(at, json={"task_filter_options": {"view": number}})
+        assert refused.status_code in (400, 404)
+        assert words in refused.text
+    strange = f"/api/projects/{other}/exports/"
+    assert ana.post(strange, json={"task_filter_options": {"view": view}}).status_code == 404
+    with service.browser("ana") as browser:
+        page = f"/labels/{project}/export"
+        assert "With &lt;o&gt;</option>" in browser.get(page, params={"workspace": "lab"}).text
+        query = {"workspace": "lab", "view": view, "format": "JSON_MIN"}
+        file = browser.get(f"{page}/download", params=query).json()
+        assert [row["text"] for row in file] == ["one", "two"]
+        answer = browser.post(
+            f"/labels/{project}/exports",
+            params={"workspace": "lab"},
+            data={"title": "by view", "view": view},
+        )
+        assert answer.status_code == 303
+
+        def whole() -> bool:
+            return (
+                "the view “With &lt;o&gt;”" in browser.get(page, params={"workspace": "lab"}).text
+            )
+
+        assert until(whole, 60)
+
+
 def test_a_snapshot_becomes_a_dataset_that_leads_back(service: Service, ana: httpx.Client) -> None:
     project = made(ana, [{"data": {"text": "x"}, "annotations": [said("bad")]}], "For <checks>")
     with service.browser("ana") as browser:
