@@ -20,6 +20,7 @@ from mlpi.labels.bringing.intake import PURPOSE, outcome_of, told
 from mlpi.labels.bringing.local import AT as LOCAL
 from mlpi.labels.bringing.rows import LISTS, MEDIA, TEXTS
 from mlpi.labels.bringing.types import type_of
+from mlpi.labels.bringing.zips import ENDING
 from mlpi.labels.models import LabelFile, LabelProject
 from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
@@ -93,7 +94,7 @@ def _add_page(pages: APIRouter, room: Room, uploads: Uploads) -> None:
             fields=config_of(project).fields,
             waiting=() if is_part else room.intake.waiting(workspace, project_id),
             endings=",".join(LISTS),
-            media=",".join([*MEDIA, *TEXTS]),
+            media=",".join([*MEDIA, *TEXTS, ENDING]),
             error=error,
             pasted=pasted,
             done=request.query_params.get("done", ""),
