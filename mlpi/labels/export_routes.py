@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from mlpi.auth.requests import actor_of, address_of
 from mlpi.errors import MlpiError
@@ -18,12 +18,11 @@ from mlpi.labels.exporting.snapshots import CREATED, IN_PROGRESS
 from mlpi.labels.grid.views import title_of
 from mlpi.labels.models import LabelExport, LabelProject
 from mlpi.labels.room import Room
+from mlpi.web.forms import Text, Tick
 from mlpi.web.render import back_to, principal_of, render, wants_part, workspace_of
 
 ONE = "/labels/{project_id}"
 SNAPSHOT = ONE + "/exports/{export_id}"
-Text = Annotated[str, Form()]
-Tick = Annotated[bool, Form()]
 # Which tasks and annotations, by the words of the form.
 TASKS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "annotated": ("that somebody annotated or skipped", {"has_any": True}),

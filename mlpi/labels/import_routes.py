@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from starlette.responses import FileResponse
 
 from mlpi.auth.audit import Actor
@@ -26,10 +26,10 @@ from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
 from mlpi.uploads import Arrived, Upload, Uploads, plain_name
 from mlpi.web import tus
+from mlpi.web.forms import Text
 from mlpi.web.render import back_to, principal_of, render, wants_part, workspace_of
 
 ONE = "/labels/{project_id}"
-Text = Annotated[str, Form()]
 KEPT = "private, max-age=86400"
 MOST_PASTED = 4 << 20  # characters
 MOST_MEDIA = 1000  # files of one form

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -381,9 +382,7 @@ def test_a_large_file_is_imported_by_a_job(lab: Service, ana: httpx.Client) -> N
     assert first["file_upload"] is None
 
 
-def test_a_zip_and_parquet_come_in_through_api_and_page(
-    service: Service, ana: httpx.Client
-) -> None:
+def test_a_zip_and_parquet_come_in_through_api_and_page(lab: Service, ana: httpx.Client) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -393,7 +392,9 @@ def test_a_zip_and_parquet_come_in_through_api_and_page(
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/rows.csv", "text\nthree\n")
         archive.writestr("b.txt", "four\nfive\n")
-    project = ana.post("/api/projects/", json={"title": "Packed", "label_config": TEXT}).json()["id"]
+    config = '<View><Text name="t" value="$text"/></View>'
+    answer = ana.post("/api/projects/", json={"title": "Packed", "label_config": config})
+    project = answer.json()["id"]
     at = f"/api/projects/{project}/import"
     brought = ana.post(at, files={"file": ("all.zip", made.getvalue(), "application/zip")})
     assert brought.status_code == 201, brought.text
@@ -409,15 +410,13 @@ def test_a_zip_and_parquet_come_in_through_api_and_page(
         refused = ana.post(at, files={"file": (name, raw)})
         assert refused.status_code == 400
         assert words in refused.text
-    with service.browser("ana") as browser:
+    with lab.browser("ana") as browser:
         page, here = f"/labels/{project}/import", {"workspace": "lab"}
-        answer = browser.post(
-            page, params=here, files={"file": ("rows.parquet", table.getvalue())}
-        )
+        answer = browser.post(page, params=here, files={"file": ("rows.parquet", table.getvalue())})
         assert answer.status_code == 303
         looked = browser.get(answer.headers["location"]).text
         assert "rows.parquet" in looked
-        assert "<td class=\"t\" title=\"two\">two</td>" in looked
+        assert '<td class="t" title="two">two</td>' in looked
         taken = browser.post(
             answer.headers["location"].split("?")[0], params=here, data={"bad_rows": "skip"}
         )
