@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlpi.labels.config.config import LabelConfig, read_config
 from mlpi.labels.exporting import shape
-from mlpi.labels.exporting.shape import mail, moment
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelDraft,
@@ -21,6 +20,7 @@ from mlpi.labels.models import (
 if TYPE_CHECKING:
     from mlpi.labels.tasks import Whole
 
+moment, mail = shape.moment, shape.mail
 ORGANIZATION = 1  # there is one here: a workspace is chosen by the token
 # What Label Studio has and mlpi does not do, at what it is there when nobody sets it.
 _FIXED: Mapping[str, Any] = {

@@ -134,7 +134,7 @@ def batch(
             drafts.get(row.id, nothing),
             predictions.get(row.id, nothing),
             read,
-            files.get(row.file_id),
+            files.get(row.file_id) if files else None,
         )
         for row in rows
         if not chosen.with_annotations or row.id in annotations
