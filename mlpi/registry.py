@@ -8,63 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, exists, inspect, or_, select
+from sqlalchemy import exists, inspect, or_, select
 from sqlalchemy.exc import DatabaseError
 
 from mlpi.db import open_engine
+from mlpi.mlflow_tables import experiments as _experiments
+from mlpi.mlflow_tables import logged_models as _logged
+from mlpi.mlflow_tables import model_aliases as _aliases
+from mlpi.mlflow_tables import model_versions as _versions
+from mlpi.mlflow_tables import registered_model_tags as _tags
+from mlpi.mlflow_tables import registered_models as _models
 
 MOST_LISTED = 200
 _DELETED = "Deleted_Internal"
-_meta = MetaData()
-# The columns that are read here. A contract test compares them with MLflow's.
-_models = Table(
-    "registered_models",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-)
-_tags = Table(
-    "registered_model_tags",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("key", String, primary_key=True),
-    Column("name", String, primary_key=True),
-)
-_versions = Table(
-    "model_versions",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("current_stage", String),
-    Column("source", String),
-    Column("storage_location", String),
-)
-_aliases = Table(
-    "registered_model_aliases",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("alias", String, primary_key=True),
-    Column("version", Integer),
-)
-_experiments = Table(
-    "experiments",
-    _meta,
-    Column("experiment_id", Integer, primary_key=True),
-    Column("workspace", String),
-)
-_logged = Table(
-    "logged_models",
-    _meta,
-    Column("model_id", String, primary_key=True),
-    Column("experiment_id", Integer),
-    Column("name", String),
-    Column("artifact_location", String),
-    Column("lifecycle_stage", String),
-    Column("source_run_id", String),
-)
-ALL = tuple(_meta.sorted_tables)
 # MLflow keeps prompts among the registered models and marks them with a tag.
 _IS_MODEL = ~exists().where(
     _tags.c.workspace == _models.c.workspace,

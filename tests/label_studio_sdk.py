@@ -23,7 +23,7 @@ from label_studio_sdk.converter import Converter
 from label_studio_sdk._extensions.label_studio_tools.core.label_config import parse_config
 given = json.load(sys.stdin)
 converter = Converter(parse_config(given["config"]), project_dir=None, download_resources=False,
-                      upload_dir=given["folder"] + "/none")
+                      upload_dir=given["uploads"])
 for name in given["formats"]:
     converter.convert(given["tasks"], given["folder"] + "/" + name, name, is_dir=False)
 print(json.dumps(converter.supported_formats))
@@ -53,14 +53,24 @@ def run(script: str, *arguments: str, stdin: str = "") -> str:
     return _run(str(python()), "-c", script, *arguments, stdin=stdin)
 
 
-def convert(folder: Path, config: str, tasks: list[dict[str, Any]], *formats: str) -> list[str]:
-    """Let its converter write tasks under folder/<format>/; the formats that it offers."""
+def convert(
+    folder: Path,
+    config: str,
+    tasks: list[dict[str, Any]],
+    *formats: str,
+    uploads: Path | None = None,
+) -> list[str]:
+    """Let its converter write tasks under folder/<format>/; the formats that it offers.
+
+    uploads: where uploaded files lie, as <project>/<name>.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tasks.json"
     path.write_text(json.dumps(tasks))
     for name in formats:
         (folder / name).mkdir()
     given = {"config": config, "tasks": str(path), "folder": str(folder), "formats": formats}
+    given["uploads"] = str(uploads or folder / "none")
     found: list[str] = json.loads(run(_CONVERT, stdin=json.dumps(given)))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from mlpi.auth.requests import actor_of
@@ -18,9 +18,9 @@ from mlpi.jobs.schedules import Plan, Schedules
 from mlpi.jobs.service import MOST, SPANS, Jobs, Wish
 from mlpi.jobs.store import Filter
 from mlpi.jobs.triggers import KINDS as TRIGGERS
+from mlpi.web.forms import Fields, fields
 from mlpi.web.render import here, principal_of, render, wants_part, workspace_of
 
-Text = Annotated[str, Form()]
 PAGE = 50
 FORM = {
     "name": "",
@@ -30,6 +30,7 @@ FORM = {
     "expression": "0 6 * * *",
     "timezone": "UTC",
 }
+Sent = Annotated[Fields, Depends(fields({**FORM, "expression": ""}))]
 
 
 def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
@@ -104,36 +105,13 @@ def router(jobs: Jobs, schedules: Schedules, runner: Runner) -> APIRouter:
         return timetable(request)
 
     @pages.post("/jobs/schedules")
-    def add_schedule(
-        request: Request,
-        name: Text = "",
-        kind: Text = "",
-        params: Text = "{}",
-        trigger: Text = "cron",
-        expression: Text = "",
-        timezone: Text = "UTC",
-    ) -> Response:
-        form = {
-            "name": name,
-            "kind": kind,
-            "params": params,
-            "trigger": trigger,
-            "expression": expression,
-            "timezone": timezone,
-        }
+    def add_schedule(request: Request, sent: Sent) -> Response:
         try:
-            plan = Plan(
-                name=name,
-                workspace=workspace_of(request),
-                kind=kind,
-                params=_params(params),
-                trigger=trigger,
-                expression=expression,
-                timezone=timezone,
-            )
+            named = {name: text for name, text in sent.items() if name != "params"}
+            plan = Plan(workspace=workspace_of(request), params=_params(sent["params"]), **named)
             schedules.add(plan, actor=actor_of(request))
         except MlpiError as error:
-            return timetable(request, 422, error, form)
+            return timetable(request, 422, error, sent)
         return back(request, "/jobs/schedules")
 
     @pages.post("/jobs/schedules/{schedule_id}/run")

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Form, Request, Response
-from starlette.responses import StreamingResponse
+from fastapi import APIRouter, Request, Response
 
 from mlpi.auth.requests import actor_of, address_of
 from mlpi.errors import MlpiError
 from mlpi.jobs.models import Schedule
 from mlpi.jobs.schedules import Plan
-from mlpi.labels.exporting.chosen import Chosen
+from mlpi.labels.api.exports import sent
+from mlpi.labels.exporting.chosen import Chosen, view_in
 from mlpi.labels.exporting.delivery import DATASET_JOB, TABLES
-from mlpi.labels.exporting.service import Outgoing
 from mlpi.labels.exporting.snapshots import CREATED, IN_PROGRESS
+from mlpi.labels.grid.views import title_of
 from mlpi.labels.models import LabelExport, LabelProject
 from mlpi.labels.room import Room
+from mlpi.web.forms import Text, Tick
 from mlpi.web.render import back_to, principal_of, render, wants_part, workspace_of
 
 ONE = "/labels/{project_id}"
 SNAPSHOT = ONE + "/exports/{export_id}"
-Text = Annotated[str, Form()]
-Tick = Annotated[bool, Form()]
 # Which tasks and annotations, by the words of the form.
 TASKS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "annotated": ("that somebody annotated or skipped", {"has_any": True}),
@@ -43,6 +42,7 @@ FORM: Mapping[str, Any] = {
     "format": "JSON",
     "tasks": "annotated",
     "said": "all",
+    "view": "",
     "raw": False,
     "title": "",
     "dataset": "",
@@ -54,15 +54,18 @@ FORM: Mapping[str, Any] = {
 }
 
 
-def chosen_by(tasks: str, said: str) -> Chosen:
-    """What the form's words stand for; an unknown word is the first."""
-    narrow = TASKS.get(tasks, TASKS["annotated"])[1] | SAID.get(said, SAID["all"])[1]
-    return Chosen(**narrow)
-
-
 def router(room: Room) -> APIRouter:
     """Everything under a project's tab "Export"."""
     pages = APIRouter(include_in_schema=False)
+
+    def chosen_by(workspace: str, project_id: int, tasks: str, said: str, view: str = "") -> Chosen:
+        """What the form's words stand for; an unknown word is the first. Raises NotFound."""
+        narrow = TASKS.get(tasks, TASKS["annotated"])[1] | SAID.get(said, SAID["all"])[1]
+        chosen = Chosen(**narrow)
+        number = view_in({"task_filter_options": {"view": view}})
+        if number is None:
+            return chosen
+        return chosen.within(room.views.of_project(workspace, project_id, number))
 
     def page(
         request: Request,
@@ -87,6 +90,7 @@ def router(room: Room) -> APIRouter:
             schedules=_schedules(room, workspace, project_id),
             tasks={word: text for word, (text, _) in TASKS.items()},
             said={word: text for word, (text, _) in SAID.items()},
+            views=[(str(one.id), title_of(one)) for one in room.views.all(workspace, project_id)],
             tables=TABLES,
             error=error,
             form={**FORM, "dataset": _dataset_name(project), **(form or {})},
@@ -103,17 +107,18 @@ def router(room: Room) -> APIRouter:
         format: str = "JSON",  # noqa: A002 - the word of the address
         tasks: str = "annotated",
         said: str = "all",
+        view: str = "",
         *,
         raw: bool = False,
     ) -> Response:
+        workspace = workspace_of(request)
         try:
-            found = room.exports.export(
-                workspace_of(request), project_id, format, chosen_by(tasks, said), is_raw=raw
-            )
+            chosen = chosen_by(workspace, project_id, tasks, said, view)
+            found = room.exports.export(workspace, project_id, format, chosen, is_raw=raw)
         except MlpiError as error:
             if error.status not in (400, 422, 503):
                 raise
-            form = {"format": format, "tasks": tasks, "said": said, "raw": raw}
+            form = {"format": format, "tasks": tasks, "said": said, "view": view, "raw": raw}
             return page(request, project_id, 422, error, form)
         return sent(found)
 
@@ -124,13 +129,15 @@ def router(room: Room) -> APIRouter:
         title: Text = "",
         tasks: Text = "annotated",
         said: Text = "all",
+        view: Text = "",
     ) -> Response:
+        workspace = workspace_of(request)
         try:
             room.snapshots.create(
-                workspace_of(request),
+                workspace,
                 project_id,
                 title,
-                chosen_by(tasks, said),
+                chosen_by(workspace, project_id, tasks, said, view),
                 principal_of(request),
                 address_of(request),
             )
@@ -257,15 +264,6 @@ def _add_datasets(pages: APIRouter, room: Room, page: Any) -> None:
         except MlpiError as error:
             return _again(page, request, project_id, error, **form)
         return back_to(request, f"/labels/{project_id}/export")
-
-
-def sent(found: Outgoing) -> Response:
-    """A file as an answer that streams."""
-    headers = {
-        "Content-Disposition": f'attachment; filename="{found.name}"',
-        "Cache-Control": "no-store",
-    }
-    return StreamingResponse(found.parts, media_type=found.media_type, headers=headers)
 
 
 def _again(page: Any, request: Request, project_id: int, error: MlpiError, **form: Any) -> Response:

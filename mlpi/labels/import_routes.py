@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from starlette.responses import FileResponse
 
 from mlpi.auth.audit import Actor
@@ -20,15 +20,16 @@ from mlpi.labels.bringing.intake import PURPOSE, outcome_of, told
 from mlpi.labels.bringing.local import AT as LOCAL
 from mlpi.labels.bringing.rows import LISTS, MEDIA, TEXTS
 from mlpi.labels.bringing.types import type_of
+from mlpi.labels.bringing.zips import ENDING
 from mlpi.labels.models import LabelFile, LabelProject
 from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
 from mlpi.uploads import Arrived, Upload, Uploads, plain_name
 from mlpi.web import tus
+from mlpi.web.forms import Text
 from mlpi.web.render import back_to, principal_of, render, wants_part, workspace_of
 
 ONE = "/labels/{project_id}"
-Text = Annotated[str, Form()]
 KEPT = "private, max-age=86400"
 MOST_PASTED = 4 << 20  # characters
 MOST_MEDIA = 1000  # files of one form
@@ -93,7 +94,7 @@ def _add_page(pages: APIRouter, room: Room, uploads: Uploads) -> None:
             fields=config_of(project).fields,
             waiting=() if is_part else room.intake.waiting(workspace, project_id),
             endings=",".join(LISTS),
-            media=",".join([*MEDIA, *TEXTS]),
+            media=",".join([*MEDIA, *TEXTS, ENDING]),
             error=error,
             pasted=pasted,
             done=request.query_params.get("done", ""),
@@ -107,26 +108,30 @@ def _add_page(pages: APIRouter, room: Room, uploads: Uploads) -> None:
     def upload(
         request: Request,
         project_id: int,
-        file: Annotated[UploadFile | None, File()] = None,
+        file: Annotated[list[UploadFile] | None, File()] = None,
         pasted: Text = "",
     ) -> Response:
-        """A list of tasks, as a file or pasted: it waits to be looked at."""
+        """Lists of tasks, as files or pasted: they wait to be looked at."""
         workspace = workspace_of(request)
         try:
-            source: BinaryIO
-            if file is not None and file.filename:
-                name, source = plain_name(file.filename), file.file
-            elif pasted.strip():
-                name, source = _pasted(pasted)
-            else:
+            sent: list[tuple[str, BinaryIO]] = [
+                (plain_name(one.filename), one.file) for one in file or () if one.filename
+            ]
+            if not sent and pasted.strip():
+                sent = [_pasted(pasted)]
+            if not sent:
                 raise Invalid("Choose a file, or paste tasks.", field="file")
-            room.intake.check_name(name)
-            kept = room.bringing.files.keep(
-                workspace, project_id, name, source, principal_of(request)
-            )
+            for name, _ in sent:
+                room.intake.check_name(name)
+            kept = [
+                room.bringing.files.keep(workspace, project_id, name, source, principal_of(request))
+                for name, source in sent
+            ]
         except Invalid as error:
             return page(request, project_id, 422, error, pasted)
-        return back_to(request, f"/labels/{project_id}/imports/{kept.id}")
+        if len(kept) > 1:
+            return back_to(request, f"/labels/{project_id}/import")
+        return back_to(request, f"/labels/{project_id}/imports/{kept[0].id}")
 
     @pages.post(ONE + "/import/media")
     def add_media(

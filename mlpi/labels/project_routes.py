@@ -16,14 +16,13 @@ from mlpi.labels.projects import OPTIONS, SAMPLINGS, SKIP_QUEUES
 from mlpi.labels.room import Room
 from mlpi.labels.templates.catalogue import found as found_templates
 from mlpi.labels.templates.catalogue import template
+from mlpi.web.forms import Text, Tick
 from mlpi.web.render import back_to, principal_of, render, wants_part, workspace_of
 
 AT = "/labels"
 ONE = AT + "/{project_id}"
 PAGE = 50
-Text = Annotated[str, Form()]
 Number = Annotated[int, Form()]
-Tick = Annotated[bool, Form()]
 # What is asked for on the page of settings, and how people say it.
 SAMPLING_WORDS = dict(
     zip(SAMPLINGS, ("in their order", "at random", "least certain first"), strict=True)

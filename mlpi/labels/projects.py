@@ -17,7 +17,7 @@ from mlpi.errors import Invalid, NotFound
 from mlpi.labels.changes import Changes, changes
 from mlpi.labels.config.config import EMPTY, LabelConfig, read_config
 from mlpi.labels.hooks.events import Events
-from mlpi.labels.models import LabelProject
+from mlpi.labels.models import LabelExport, LabelProject
 from mlpi.labels.tally import judge_again
 
 SAMPLINGS = ("Sequential sampling", "Uniform sampling", "Uncertainty sampling")
@@ -57,10 +57,11 @@ class Projects:
         db: Database,
         audit: Audit,
         clock: Clock,
-        drop_files: Callable[[int], None] = lambda _: None,
+        drop_files: Callable[[int, Sequence[str]], None] = lambda *_: None,
         events: Events | None = None,
     ) -> None:
-        """drop_files: removes what lies on the disk of a project that is gone."""
+        """drop_files: removes what lies on the disk of a project that is gone: by its number, and
+        the keys of its snapshots."""
         self._db, self._audit, self._clock = db, audit, clock
         self._drop_files, self._events = drop_files, events or Events(clock)
 
@@ -149,8 +150,10 @@ class Projects:
             project = project_of(session, workspace, project_id)
             self._record(session, Actor(principal.name, address), "label_project_removed", project)
             self._events.project_deleted(session, project)
+            asked = select(LabelExport.key).where(LabelExport.project_id == project.id)
+            snapshots = session.scalars(asked).all()
             session.execute(delete(LabelProject).where(LabelProject.id == project.id))
-        self._drop_files(project_id)
+        self._drop_files(project_id, snapshots)
 
     def changes(self, workspace: str, project_id: int, config: str) -> Changes:
         """What another configuration would take from what was labeled. Raises as `change`."""

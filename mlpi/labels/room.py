@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlpi.auth.vault import Vault
@@ -73,17 +74,19 @@ class Room:
 
     @classmethod
     def build(cls, house: House, jobs: JobsRoom, shelf: DatasetShelf) -> Room:
-        home = house.settings.home
+        home, roots = house.settings.home, house.settings.label_roots
         pictures = Pictures(home)
         files = Files(house.db, home, house.clock)
         grid = Grid(house.db)
         registry = Registry(house.settings.mlflow_database)
         backends = Backends(house, jobs.jobs, registry)
-        snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home)
+        snapshots = Snapshots(house.db, house.audit, house.clock, jobs.jobs, home, roots)
 
-        def drop_files(project_id: int) -> None:
+        def drop_files(project_id: int, exports: Sequence[str]) -> None:
             files.drop_project(project_id)
             pictures.drop_project(project_id)
+            for key in exports:
+                snapshots.shelf.remove(key)
 
         vault = Vault(house.settings.home)
         events = Events(house.clock, jobs.dispatcher.wake)
@@ -103,8 +106,8 @@ class Room:
             bringing=Bringing(house.db, files, tasks, house.clock),
             intake=Intake(house.db, files, jobs.jobs, house.audit, house.clock),
             pictures=pictures,
-            local=LocalFiles(house.settings.label_roots),
-            exports=Exports(house.db, house.clock, home),
+            local=LocalFiles(roots),
+            exports=Exports(house.db, house.clock, home, roots),
             snapshots=snapshots,
             delivery=Delivery(house.db, snapshots, shelf),
             schedules=jobs.schedules,

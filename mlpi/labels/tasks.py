@@ -41,7 +41,10 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """Some tasks with what was said of them; totals are of all that were asked for."""
+    """Some tasks with what was said of them; totals are of all that were asked for.
+
+    annotations: without skipped ones, as Label Studio counts total_annotations.
+    """
 
     tasks: Sequence[Whole]
     total: int
@@ -128,7 +131,7 @@ class Tasks:
             return TaskPage(
                 whole(session, found),
                 project.task_count,
-                project.annotation_count + project.skipped_count,
+                project.annotation_count,
                 project.prediction_count,
             )
 

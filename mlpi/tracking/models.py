@@ -5,24 +5,30 @@ Times are milliseconds since 1970, as MLflow stores them; those of spans are nan
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, String, Table
 
-_meta = MetaData()
+from mlpi.mlflow_tables import (
+    META,
+    experiments,
+    logged_models,
+    model_aliases,
+    model_versions,
+    registered_model_tags,
+    registered_models,
+)
 
-experiments = Table(
+# Those that other rooms read too are here as well.
+__all__ = (
     "experiments",
-    _meta,
-    Column("experiment_id", Integer, primary_key=True),
-    Column("name", String),
-    Column("workspace", String),
-    Column("lifecycle_stage", String),
-    Column("artifact_location", String),
-    Column("creation_time", BigInteger),
-    Column("last_update_time", BigInteger),
+    "logged_models",
+    "model_aliases",
+    "model_versions",
+    "registered_model_tags",
+    "registered_models",
 )
 runs = Table(
     "runs",
-    _meta,
+    META,
     Column("run_uuid", String, primary_key=True),
     Column("experiment_id", Integer),
     Column("name", String),
@@ -36,21 +42,21 @@ runs = Table(
 )
 params = Table(
     "params",
-    _meta,
+    META,
     Column("run_uuid", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("value", String),
 )
 tags = Table(
     "tags",
-    _meta,
+    META,
     Column("run_uuid", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("value", String),
 )
 latest_metrics = Table(
     "latest_metrics",
-    _meta,
+    META,
     Column("run_uuid", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("value", Float),
@@ -60,7 +66,7 @@ latest_metrics = Table(
 )
 metrics = Table(
     "metrics",
-    _meta,
+    META,
     Column("run_uuid", String),
     Column("key", String),
     Column("value", Float),
@@ -70,14 +76,14 @@ metrics = Table(
 )
 experiment_tags = Table(
     "experiment_tags",
-    _meta,
+    META,
     Column("experiment_id", Integer, primary_key=True),
     Column("key", String, primary_key=True),
     Column("value", String),
 )
 datasets = Table(
     "datasets",
-    _meta,
+    META,
     Column("dataset_uuid", String),
     Column("experiment_id", Integer, primary_key=True),
     Column("name", String, primary_key=True),
@@ -90,7 +96,7 @@ datasets = Table(
 # What a run was given: source_id is a dataset's uuid, destination_id a run's.
 inputs = Table(
     "inputs",
-    _meta,
+    META,
     Column("input_uuid", String),
     Column("source_type", String, primary_key=True),
     Column("source_id", String, primary_key=True),
@@ -99,80 +105,23 @@ inputs = Table(
 )
 input_tags = Table(
     "input_tags",
-    _meta,
+    META,
     Column("input_uuid", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("value", String),
 )
-registered_models = Table(
-    "registered_models",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("description", String),
-    Column("creation_time", BigInteger),
-    Column("last_updated_time", BigInteger),
-)
-registered_model_tags = Table(
-    "registered_model_tags",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("key", String, primary_key=True),  # in front of the name, as in MLflow's key
-    Column("name", String, primary_key=True),
-    Column("value", String),
-)
-model_versions = Table(
-    "model_versions",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("creation_time", BigInteger),
-    Column("last_updated_time", BigInteger),
-    Column("description", String),
-    Column("user_id", String),
-    Column("status", String),
-    Column("status_message", String),
-    Column("run_id", String),
-    Column("current_stage", String),
-    Column("source", String),
-    Column("storage_location", String),
-)
 model_version_tags = Table(
     "model_version_tags",
-    _meta,
+    META,
     Column("workspace", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("name", String, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("value", String),
 )
-model_aliases = Table(
-    "registered_model_aliases",
-    _meta,
-    Column("workspace", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("alias", String, primary_key=True),
-    Column("version", Integer),
-)
-# What MLflow 3 keeps of a model that a run logged, registered or not.
-logged_models = Table(
-    "logged_models",
-    _meta,
-    Column("model_id", String, primary_key=True),
-    Column("experiment_id", Integer),
-    Column("name", String),
-    Column("artifact_location", String),
-    Column("creation_timestamp_ms", BigInteger),
-    Column("last_updated_timestamp_ms", BigInteger),
-    Column("status", Integer),
-    Column("lifecycle_stage", String),
-    Column("model_type", String),
-    Column("source_run_id", String),
-)
 logged_model_metrics = Table(
     "logged_model_metrics",
-    _meta,
+    META,
     Column("model_id", String, primary_key=True),
     Column("metric_name", String, primary_key=True),
     Column("metric_timestamp_ms", BigInteger, primary_key=True),
@@ -184,21 +133,21 @@ logged_model_metrics = Table(
 )
 logged_model_params = Table(
     "logged_model_params",
-    _meta,
+    META,
     Column("model_id", String, primary_key=True),
     Column("param_key", String, primary_key=True),
     Column("param_value", String),
 )
 logged_model_tags = Table(
     "logged_model_tags",
-    _meta,
+    META,
     Column("model_id", String, primary_key=True),
     Column("tag_key", String, primary_key=True),
     Column("tag_value", String),
 )
 traces = Table(
     "trace_info",
-    _meta,
+    META,
     Column("request_id", String, primary_key=True),
     Column("experiment_id", Integer),
     Column("timestamp_ms", BigInteger),
@@ -215,21 +164,21 @@ traces = Table(
 )
 trace_tags = Table(
     "trace_tags",
-    _meta,
+    META,
     Column("request_id", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("value", String),
 )
 trace_metadata = Table(
     "trace_request_metadata",
-    _meta,
+    META,
     Column("request_id", String, primary_key=True),
     Column("key", String, primary_key=True),
     Column("value", String),
 )
 assessments = Table(
     "assessments",
-    _meta,
+    META,
     Column("assessment_id", String, primary_key=True),
     Column("trace_id", String),
     Column("name", String),
@@ -245,7 +194,7 @@ assessments = Table(
 )
 spans = Table(
     "spans",
-    _meta,
+    META,
     Column("trace_id", String, primary_key=True),
     Column("span_id", String, primary_key=True),
     Column("parent_span_id", String),
@@ -259,11 +208,11 @@ spans = Table(
 # What was tied to something else afterwards, such as a "trace" to a "run".
 associations = Table(
     "entity_associations",
-    _meta,
+    META,
     Column("source_type", String, primary_key=True),
     Column("source_id", String, primary_key=True),
     Column("destination_type", String, primary_key=True),
     Column("destination_id", String, primary_key=True),
 )
 
-ALL = tuple(_meta.sorted_tables)
+ALL = tuple(META.sorted_tables)

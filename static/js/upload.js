@@ -6,7 +6,8 @@
 
   const encoded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
   // The addresses hold workspace and collection: what was begun elsewhere, or under another name, is not gone on with.
-  const remembered = (form, file) => `upload:${form.action}:${form.dataset.upload}:${form.elements.name.value}:${file.name}:${file.size}:${file.lastModified}`;
+  const named = (form) => form.elements.name?.value ?? "";
+  const remembered = (form, file) => `upload:${form.action}:${form.dataset.upload}:${named(form)}:${file.name}:${file.size}:${file.lastModified}`;
   const pause = (span) => new Promise((done) => setTimeout(done, span));
 
   class Refused extends Error {}
@@ -28,7 +29,8 @@
 
   async function begun(form, file) {
     const where = bound(new URL(form.dataset.upload, location.href), form);
-    const metadata = { filename: file.name, name: form.elements.name.value };
+    const metadata = { filename: file.name };
+    if (named(form)) metadata.name = named(form);
     const answer = await asked(where, {
       method: "POST",
       headers: { "Upload-Length": file.size, "Upload-Metadata": Object.entries(metadata).map(([key, value]) => `${key} ${encoded(value)}`).join(",") },
@@ -74,27 +76,39 @@
 
   document.addEventListener("submit", async (event) => {
     const form = event.target.closest("form[data-upload]");
-    const file = form?.elements.file.files[0];
-    if (!file) return;
+    const files = [...(form?.elements.file.files ?? [])];
+    if (!files.length) return;
     event.preventDefault();
     const state = form.querySelector("[data-upload-state]");
     const [bar, words] = [state.querySelector("progress"), state.querySelector("p")];
     const buttons = form.querySelectorAll("button");
+    const whole = files.reduce((sum, file) => sum + file.size, 0);
+    let before = 0, file;
     const show = (offset, note) => {
-      bar.value = file.size ? offset / file.size : 1;
-      words.textContent = note || `${Math.round(100 * bar.value)} % of ${file.name}`;
+      bar.value = whole ? (before + offset) / whole : 1;
+      const which = files.length > 1 ? `file ${files.indexOf(file) + 1} of ${files.length}, ${file.name}` : file.name;
+      words.textContent = note || `${Math.round(100 * bar.value)} % · ${which}`;
     };
     state.hidden = false;
     words.classList.remove("wrong");
     buttons.forEach((button) => { button.disabled = true; });
-    try {
-      location.href = await send(form, file, show);
-    } catch (error) {
-      if (error instanceof Refused) localStorage.removeItem(remembered(form, file));
-      words.textContent = error.message;
-      words.classList.add("wrong");
-    } finally {
-      buttons.forEach((button) => { button.disabled = false; });
+    const sent = [], refused = [];
+    for (file of files) {
+      try {
+        sent.push(await send(form, file, show));
+      } catch (error) {
+        if (error instanceof Refused) localStorage.removeItem(remembered(form, file));
+        refused.push(files.length > 1 ? `${file.name}: ${error.message}` : error.message);
+      }
+      before += file.size;
     }
+    buttons.forEach((button) => { button.disabled = false; });
+    if (refused.length) {
+      words.textContent = [files.length > 1 && `${sent.length} of ${files.length} files are here.`, ...refused].filter(Boolean).join(" ");
+      words.classList.add("wrong");
+      return;
+    }
+    // One file has a page of its own; several are listed on the page that they were sent from.
+    location.href = files.length > 1 ? location.href : sent[0];
   });
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -55,7 +56,7 @@ def test_a_dropped_file_is_looked_at_and_its_good_rows_imported(watch: Watch) ->
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{watched.service.url}/labels/{number}?workspace=lab")
     page.get_by_role("link", name="Import tasks").click()
-    drop(page, "Choose a file", {"rows.csv": b"text,n\none,1\ntwo\nthree,3\n"})
+    drop(page, "Choose one file", {"rows.csv": b"text,n\none,1\ntwo\nthree,3\n"})
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/imports/*")
     expect(page.get_by_role("cell", name="three")).to_be_visible()
@@ -71,6 +72,25 @@ def test_a_dropped_file_is_looked_at_and_its_good_rows_imported(watch: Watch) ->
     assert count(watched, number) == 4
 
 
+def test_several_files_of_tasks_wait_side_by_side_and_a_refused_one_is_named(watch: Watch) -> None:
+    watched = watch()
+    number = made(watched, "Several", TEXT)
+    page = watched.log_in("eve")
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{watched.service.url}/labels/{number}/import?workspace=lab")
+    drop(page, "Choose one file", {"a.csv": b"text\none\n", "b.txt": b"two\n", "c.jsonl": b"{}\n"})
+    page.get_by_role("button", name="Upload").click()
+    for name in ("a.csv", "b.txt", "c.jsonl"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    drop(page, "Choose one file", {"d.csv": b"text\nfour\n", "e.exe": b"MZ"})
+    page.get_by_role("button", name="Upload").click()
+    expect(page.locator("[data-upload-state] p")).to_contain_text("1 of 2 files are here. e.exe:")
+    watched.wrong = [line for line in watched.wrong if "400" not in line]  # e.exe
+    page.reload()
+    expect(page.get_by_role("link", name="d.csv")).to_be_visible()
+    expect(page.get_by_role("link", name="e.exe")).to_have_count(0)
+
+
 def test_a_large_file_is_followed_to_its_end(watch: Watch) -> None:
     watched = watch()
     number = made(watched, "Large", TEXT)
@@ -78,11 +98,11 @@ def test_a_large_file_is_followed_to_its_end(watch: Watch) -> None:
     page = watched.log_in("eve")
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{watched.service.url}/labels/{number}/import?workspace=lab")
-    drop(page, "Choose a file", {"large.txt": b"".join(b"%0100d\n" % one for one in range(rows))})
+    drop(page, "Choose one file", {"large.txt": b"".join(b"%0100d\n" % one for one in range(rows))})
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/imports/*")
     page.get_by_role("button", name="Import", exact=True).click()
-    done = page.locator("#imports").get_by_text(f"{rows:,} tasks")
+    done = page.locator("#imports").get_by_text(re.compile(rf"^{rows:,} tasks"))  # no "of" before
     expect(done).to_be_visible(timeout=PATIENCE_MS)
     assert count(watched, number) == rows
 

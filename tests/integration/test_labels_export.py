@@ -8,12 +8,14 @@ import io
 import json
 import signal
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests import label_studio_sdk
 from tests.service import Service, running_service, until
@@ -135,6 +137,97 @@ def test_who_may_do_what(service: Service, ana: httpx.Client) -> None:
         for path in (f"{at}{snapshot}", f"{at}{snapshot}/download", at[:-2]):
             assert otto.get(path).status_code == 404
     assert ana.delete(f"{at}{snapshot}").status_code == 204
+
+
+def test_images_go_out_with_their_labels_by_download_and_by_snapshot(
+    service: Service, ana: httpx.Client
+) -> None:
+    config = """<View><Image name="i" value="$image"/><RectangleLabels name="b" toName="i">
+    <Label value="cat"/></RectangleLabels></View>"""
+    answer = ana.post("/api/projects/", json={"title": "Pictures", "label_config": config})
+    project = answer.raise_for_status().json()["id"]
+    at = f"/api/projects/{project}"
+    picture = io.BytesIO()
+    Image.new("RGB", (20, 10), "teal").save(picture, "PNG")
+    sent = [("file", (f"{one}.png", picture.getvalue(), "image/png")) for one in ("one", "two")]
+    ana.post(f"{at}/import", files=sent).raise_for_status()
+    with service.client(service.token("otto", "other")) as otto:
+        made_by_otto = otto.post("/api/projects/", json={"title": "His", "label_config": config})
+        his = made_by_otto.json()["id"]
+        otto.post(f"/api/projects/{his}/import", files=sent[:1]).raise_for_status()
+        (secret,) = otto.get("/api/tasks/", params={"project": his}).json()["tasks"]
+    ana.post(f"{at}/import", json=[secret["data"], {"image": "https://else.where/x.png"}])
+    asked = {"exportType": "YOLO_WITH_IMAGES", "download_all_tasks": "true"}
+    answer = ana.get(f"{at}/export", params=asked)
+    assert answer.headers["content-type"] == "application/zip"
+    tasks = ana.get("/api/tasks/", params={"project": project}).json()["tasks"]
+    mine = [str(one["data"]["image"]).rsplit("/", 1)[1] for one in tasks[:2]]
+
+    def check(content: bytes) -> None:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            assert archive.testzip() is None
+            names = [one for one in archive.namelist() if one.startswith("images/")]
+            assert sorted(names) == ["images/", *sorted(f"images/{one}" for one in mine)]
+            told = archive.read("images-left-out.txt").decode().split("\n\n")[1]
+            assert told.splitlines() == [secret["data"]["image"], "https://else.where/x.png"]
+
+    check(answer.content)
+    snapshot = ana.post(f"{at}/exports/", json={}).json()["id"]
+    one = f"{at}/exports/{snapshot}"
+    check(ana.get(f"{one}/download", params={"exportType": "YOLO_WITH_IMAGES"}).content)
+    ana.post(f"{one}/convert", json={"export_type": "COCO_WITH_IMAGES"}).raise_for_status()
+    (converted,) = ana.get(one).json()["converted_formats"]
+    assert (converted["status"], converted["traceback"]) == ("completed", None)
+    check(ana.get(f"{one}/download", params={"exportType": "COCO_WITH_IMAGES"}).content)
+
+
+def test_a_view_narrows_snapshots_and_the_page(service: Service, ana: httpx.Client) -> None:
+    tasks = [{"data": {"text": t}, "annotations": [said("good")]} for t in ("one", "two", "six")]
+    project, other = made(ana, tasks), made(ana, [])
+    item = {"filter": "filter:tasks:data.text", "operator": "contains", "type": "String"}
+    filters = {"conjunction": "and", "items": [{**item, "value": "o"}]}
+    data = {
+        "title": "With <o>",
+        "filters": filters,
+        "selectedItems": {"all": False, "included": []},
+    }
+    kept = ana.post("/api/dm/views", json={"project": project, "data": data})
+    view = kept.raise_for_status().json()["id"]
+    at = f"/api/projects/{project}/exports/"
+    asked = {"view": view, "annotated": "only", "only_with_annotations": True}
+    one = ana.post(at, json={"task_filter_options": asked}).raise_for_status().json()
+    assert one["task_filter_options"] == asked
+    found = ana.get(f"{at}{one['id']}/download").json()
+    assert [task["data"]["text"] for task in found] == ["one", "two"]
+    for number, words in (
+        (10**6, f"There is no view {10**6}"),
+        ("soon", "'soon' is no view's number"),
+        (True, "'True' is no view's number"),
+    ):
+        refused = ana.post(at, json={"task_filter_options": {"view": number}})
+        assert refused.status_code in (400, 404)
+        assert words in refused.text
+    strange = f"/api/projects/{other}/exports/"
+    assert ana.post(strange, json={"task_filter_options": {"view": view}}).status_code == 404
+    with service.browser("ana") as browser:
+        page = f"/labels/{project}/export"
+        assert "With &lt;o&gt;</option>" in browser.get(page, params={"workspace": "lab"}).text
+        query = {"workspace": "lab", "view": view, "format": "JSON_MIN"}
+        file = browser.get(f"{page}/download", params=query).json()
+        assert [row["text"] for row in file] == ["one", "two"]
+        answer = browser.post(
+            f"/labels/{project}/exports",
+            params={"workspace": "lab"},
+            data={"title": "by view", "view": view},
+        )
+        assert answer.status_code == 303
+
+        def whole() -> bool:
+            return (
+                "the view “With &lt;o&gt;”" in browser.get(page, params={"workspace": "lab"}).text
+            )
+
+        assert until(whole, 60)
 
 
 def test_a_snapshot_becomes_a_dataset_that_leads_back(service: Service, ana: httpx.Client) -> None:

@@ -121,6 +121,38 @@ def test_views_are_made_changed_ordered_and_removed(api: httpx.Client, project: 
     assert api.get(at, params={"project": project}).json() == []
 
 
+def test_selected_tasks_or_all_that_match_are_exported(service: Service, project: int) -> None:
+    with service.browser("vic") as browser:
+
+        def exported(**query: Any) -> httpx.Response:
+            return browser.get(
+                f"/labels/{project}/tasks/export", params={"workspace": "lab", "own": "1", **query}
+            )
+
+        rows = {"f": "data.n", "o": "equal", "v": "3", "label": "good"}
+        every = exported(all="1", **rows)
+        assert "attachment" in every.headers["content-disposition"]
+        found = every.json()
+        assert [each["data"]["n"] for each in found] == [3] * 5
+        assert all(each["annotations"] for each in found)
+        ids = [found[0]["id"], found[2]["id"]]
+        picked = exported(**{"ids[]": ids, **rows, "v": "0"}).json()
+        assert [each["id"] for each in picked] == ids
+        lines = exported(all="1", format="CSV", **rows).text.splitlines()
+        assert len(lines) == 1 + 5
+        for query, words in (
+            ({}, "No task is selected"),
+            ({"ids[]": "x"}, "number is asked for"),
+            ({"all": "1", "f": "nope", "o": "equal", "v": "1"}, "no column"),
+            ({"all": "1", "format": "COCO"}, "COCO does not fit"),
+        ):
+            wrong = exported(**query)
+            assert wrong.status_code in (400, 422)
+            assert words in html.unescape(wrong.text)
+    with service.browser("otto") as stranger:
+        assert stranger.get(f"/labels/{project}/tasks/export?all=1").status_code == 404
+
+
 def test_columns_state_and_deeds_are_told(api: httpx.Client, project: int) -> None:
     asked = {"project": project}
     columns = {

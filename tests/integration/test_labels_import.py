@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -379,3 +380,52 @@ def test_a_large_file_is_imported_by_a_job(lab: Service, ana: httpx.Client) -> N
     first = tasks(ana, number)[0]
     assert first["data"] == {"text": line[:-1].decode(), "n": "0"}
     assert first["file_upload"] is None
+
+
+def test_a_zip_and_parquet_come_in_through_api_and_page(lab: Service, ana: httpx.Client) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = io.BytesIO()
+    pq.write_table(pa.table({"text": ["one", "two", None]}), table)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/rows.csv", "text\nthree\n")
+        archive.writestr("b.txt", "four\nfive\n")
+    config = '<View><Text name="t" value="$text"/></View>'
+    answer = ana.post("/api/projects/", json={"title": "Packed", "label_config": config})
+    project = answer.json()["id"]
+    at = f"/api/projects/{project}/import"
+    brought = ana.post(at, files={"file": ("all.zip", made.getvalue(), "application/zip")})
+    assert brought.status_code == 201, brought.text
+    assert (brought.json()["task_count"], len(brought.json()["file_upload_ids"])) == (3, 2)
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.txt", bytes(32 << 20))
+    for name, raw, words in (
+        ("bomb.zip", bomb.getvalue(), "200 times as many"),
+        ("rows.parquet", table.getvalue(), "row 3"),
+        ("none.parquet", b"PAR1", "no Parquet file"),
+    ):
+        refused = ana.post(at, files={"file": (name, raw)})
+        assert refused.status_code == 400
+        assert words in refused.text
+    with lab.browser("ana") as browser:
+        page, here = f"/labels/{project}/import", {"workspace": "lab"}
+        answer = browser.post(page, params=here, files={"file": ("rows.parquet", table.getvalue())})
+        assert answer.status_code == 303
+        looked = browser.get(answer.headers["location"]).text
+        assert "rows.parquet" in looked
+        assert '<td class="t" title="two">two</td>' in looked
+        taken = browser.post(
+            answer.headers["location"].split("?")[0], params=here, data={"bad_rows": "skip"}
+        )
+        assert "done=2" in taken.headers["location"]
+        zips = browser.post(
+            f"{page}/media",
+            params=here,
+            files={"files": ("more.zip", made.getvalue(), "application/zip")},
+        )
+        assert "done=3" in zips.headers["location"]
+    count = ana.get(f"/api/projects/{project}/").json()["task_number"]
+    assert count == 3 + 2 + 3

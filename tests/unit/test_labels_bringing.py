@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +22,15 @@ from mlpi.errors import Invalid, NotFound
 from mlpi.house import House
 from mlpi.labels.adding import BATCH
 from mlpi.labels.bringing import checking
+from mlpi.labels.bringing import parquet as reading
 from mlpi.labels.bringing.bringing import Bringing, Brought, How
 from mlpi.labels.bringing.carrying import MOST_LISTED, Carried, Carrier
 from mlpi.labels.bringing.checking import MOST_TOLD, ImportRefused
 from mlpi.labels.bringing.files import ORPHAN_S, Files
 from mlpi.labels.bringing.json_items import FileBroken
-from mlpi.labels.bringing.rows import ExtensionRefused
+from mlpi.labels.bringing.rows import ExtensionRefused, rows
 from mlpi.labels.models import LabelProject
-from mlpi.labels.projects import Projects
+from mlpi.labels.projects import Projects, config_of
 from mlpi.labels.tasks import Tasks, Whole
 
 CONFIG = """<View><Text name="t" value="$text"/><Choices name="c" toName="t">
@@ -434,3 +438,110 @@ def test_many_tasks_wait_in_a_file_in_their_order(
     assert (brought.tasks, brought.annotations) == (len(texts), len(texts))
     assert room.texts(project) == texts
     assert all(len(one.annotations) == 1 for one in room.all(project))
+
+
+# --- zips and Parquet
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, raw in files.items():
+            archive.writestr(name, raw)
+    return made.getvalue()
+
+
+def parquet(**columns: list[Any]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    made = io.BytesIO()
+    pq.write_table(pa.table(columns), made)
+    return made.getvalue()
+
+
+def test_files_of_a_zip_come_as_if_they_were_sent_by_themselves(room: Room) -> None:
+    project = room.project()
+    files = {"a/one.txt": b"one\ntwo\n", "two.csv": b"text\nthree\n", "b.parquet": b""}
+    files["b.parquet"] = parquet(text=["four", "five"])
+    brought = room.bring(project, {"all.zip": zipped(files), "six.txt": b"six\n"})
+    assert room.texts(project) == ["one", "two", "three", "four", "five", "six"]
+    assert brought.formats == {".txt": 2, ".csv": 1, ".parquet": 1}
+    names = [one.name for one in room.files.of("lab", project.id)]
+    assert names == ["one.txt", "two.csv", "b.parquet", "six.txt"]
+    pictures = room.project(PICTURES)
+    room.bring(pictures, {"p.zip": zipped({"a.png": b"1", "b/a.png": b"2"})})
+    found = [json.loads(one.task.data)["image"] for one in room.all(pictures)]
+    assert len(set(found)) == 2
+    assert all(one.startswith(f"/data/upload/{pictures.id}/") for one in found)
+
+
+def test_a_bad_zip_leaves_nothing_behind(room: Room) -> None:
+    project = room.project()
+    broken = bytearray(zipped({"one.txt": b"one\n", "two.txt": b"two " * 1000}))
+    broken[broken.index(b"two.txt") + 12] ^= 0xFF
+    for files, words in (
+        ({"one.txt": b"one\n", "bad.zip": bytes(broken)}, "bad.zip: 'two.txt' cannot"),
+        ({"one.txt": b"one\n", "bad.zip": b"PK"}, "bad.zip: it is no zip"),
+        ({"bad.zip": zipped({"a.csv": b"text,n\none\n"})}, "a.csv, row 1 .* 1 cell"),
+        ({"bad.zip": zipped({"a.txt": b"x", "b.exe": b"MZ"})}, "b.exe"),
+    ):
+        with pytest.raises(Invalid, match=words):
+            room.bring(project, files)
+        assert room.files.of("lab", project.id) == []
+        assert room.on_disk() == []
+        assert room.texts(project) == []
+
+
+def test_rows_of_parquet_are_tasks_and_bad_ones_are_named(room: Room) -> None:
+    project = room.project()
+    noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    good = parquet(text=["one", "zwei"], n=[1.5, None], at=[noon, noon], tags=[["a"], []])
+    room.bring(project, {"rows.parquet": good})
+    data = [json.loads(one.task.data) for one in room.all(project)]
+    about = {"at": "2026-05-01T12:00:00+00:00"}
+    assert data == [
+        {"text": "one", "n": 1.5, **about, "tags": ["a"]},
+        {"text": "zwei", "n": None, **about, "tags": []},
+    ]
+    bad = parquet(text=["fine", None, "nan"], n=[1.0, 2.0, float("nan")])
+    with pytest.raises(ImportRefused, match=r"row 2: .*\n.*row 3: .*JSON"):
+        room.bring(project, {"bad.parquet": bad})
+    with pytest.raises(ImportRefused, match="row 1: it holds bytes"):
+        room.bring(project, {"bytes.parquet": parquet(text=["x"], raw=[b"\x00\xff"])})
+    for raw, words in (
+        (b"PAR1 no more", "no Parquet file that can be read"),
+        (good[:-40] + good[-20:], "no Parquet file that can be read"),
+        (parquet(text=[]), "holds no tasks"),
+    ):
+        with pytest.raises(Invalid, match=words):
+            room.bring(project, {"broken.parquet": raw})
+    assert len(room.all(project)) == 2
+
+
+def test_parquet_that_unpacks_to_more_than_memory_is_refused(room: Room, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    long = pa.array(["x" * (40 << 20)])
+    dictionary = pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), long)
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(pa.table({"text": dictionary}), path, compression="zstd")
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(Invalid, match=r"more than memory holds|more than .* characters"):
+        room.bring(room.project(), {"bomb.parquet": path.read_bytes()})
+    many = pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0] * 1_000_001), ["x"])})
+    pq.write_table(many, path)
+    with pytest.raises(ImportRefused, match="1,000,001 rows; 1,000,000 are allowed"):
+        room.bring(room.project(), {"many.parquet": path.read_bytes()})
+
+
+def test_a_page_looks_at_parquet_and_its_reader_ends(room: Room) -> None:
+    raw = parquet(text=[f"text {one}" for one in range(50_000)])
+    found = rows(io.BytesIO(raw), ".parquet", config_of(room.project()))
+    assert [row.task for row in islice(found, 2)] == [
+        {"data": {"text": "text 0"}},
+        {"data": {"text": "text 1"}},
+    ]
+    found.close()  # type: ignore[attr-defined]
+    assert reading._slots._value == reading.AT_ONCE

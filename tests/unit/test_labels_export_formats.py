@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from mlpi.labels.bringing.finding import Find
 from mlpi.labels.config.config import read_config
 from mlpi.labels.exporting.classes import classes
 from mlpi.labels.exporting.formats import FORMATS, FormatUnknown, fitting, format_named
@@ -127,10 +132,36 @@ POINTED = [
 ]
 
 
+# Two that were uploaded, one that is gone, and one of another host that does not answer.
+PACKED = [
+    task(1, {"image": "/data/upload/3/aa-one.png"}, said(1, box("cat", 1, 2))),
+    task(2, {"image": "/data/upload/3/bb-two.png"}),
+    task(3, {"image": "/data/upload/3/cc-gone.png"}, said(3, box("dog", 5, 5))),
+    task(4, {"image": "http://127.0.0.1:9/far.png"}, said(4, polygon((0, 0), (9, 0), (0, 9)))),
+    task(5, {"image": "/data/upload/3/aa-one.png"}, said(5, box("zebra", 3, 3))),
+]
+
+
+@pytest.fixture(scope="module")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Uploaded pictures, as <project>/<name>."""
+    folder = tmp_path_factory.mktemp("uploads")
+    (folder / "3").mkdir()
+    for name, size in (("aa-one.png", (640, 480)), ("bb-two.png", (30, 20))):
+        Image.new("RGB", size, "teal").save(folder / "3" / name)
+    return folder
+
+
 def ours(
-    folder: Path, config: str, tasks: list[dict[str, Any]], name: str, *, is_raw: bool = True
+    folder: Path,
+    config: str,
+    tasks: list[dict[str, Any]],
+    name: str,
+    *,
+    is_raw: bool = True,
+    find: Find = lambda _: None,
 ) -> bytes:
-    how = Writing(read_config(config), spools(folder / "spool"), NOW, is_raw)
+    how = Writing(read_config(config), spools(folder / "spool"), NOW, find, is_raw)
     return b"".join(written(FORMATS[name], how, iter([tasks[:2], tasks[2:]])))
 
 
@@ -267,7 +298,133 @@ def _tight(xml: str) -> str:
     return "".join(line.strip() for line in xml.splitlines())
 
 
+def finds(uploads: Path) -> Find:
+    return lambda address: uploads / address.removeprefix("/data/upload/")
+
+
+@pytest.fixture(scope="module")
+def packed_by_them(tmp_path_factory: pytest.TempPathFactory, uploads: Path) -> Path:
+    folder = tmp_path_factory.mktemp("packed")
+    names = [one for one in FORMATS if FORMATS[one].has_images]
+    label_studio_sdk.convert(folder, IMAGE, PACKED, *names, uploads=uploads)
+    return folder
+
+
+def unmarked(name: str) -> str:
+    """Without the digits that tell images of the web apart: theirs has them once it has fetched
+    the image, and here it could not."""
+    return re.sub("^[0-9a-f]{8}__", "", name)
+
+
+@pytest.mark.parametrize("name", ["YOLO", "YOLO_OBB", "COCO"])
+def test_images_are_packed_as_the_real_converter_packs_them(
+    packed_by_them: Path, uploads: Path, tmp_path: Path, name: str
+) -> None:
+    real = packed_by_them / f"{name}_WITH_IMAGES"
+    mine = files(ours(tmp_path, IMAGE, PACKED, f"{name}_WITH_IMAGES", find=finds(uploads)))
+    there = {one.name: one.read_bytes() for one in (real / "images").iterdir()}
+    assert sorted(there) == ["aa-one.png", "bb-two.png"]
+    here = {
+        path.removeprefix("images/"): raw for path, raw in mine.items() if path[:7] == "images/"
+    }
+    assert here == there
+    left_out = mine["images-left-out.txt"].decode().split("\n\n")[1].splitlines()
+    assert left_out == ["/data/upload/3/cc-gone.png", "http://127.0.0.1:9/far.png"]
+    if name == "COCO":
+        ours_of = renamed(json.loads(mine["result.json"]))
+        theirs_of = renamed(json.loads((real / "result.json").read_text()))
+        assert [(one["width"], one["height"], one["id"]) for one in ours_of["images"]] == [
+            (one["width"], one["height"], one["id"]) for one in theirs_of["images"]
+        ]
+        for one, other in zip(ours_of["images"], theirs_of["images"], strict=True):
+            assert unmarked(Path(one["file_name"]).name) == Path(other["file_name"]).name
+            if one["file_name"].removeprefix("images/") in here:
+                assert one["file_name"] in mine
+        assert [one["image_id"] for one in ours_of["annotations"]] == [
+            one["image_id"] for one in theirs_of["annotations"]
+        ]
+        return
+    labels = {one.name: len(one.read_text().split()) for one in (real / "labels").iterdir()}
+    assert labels == {
+        unmarked(path.removeprefix("labels/")): len(raw.split())
+        for path, raw in mine.items()
+        if path.startswith("labels/")
+    }
+    assert labels["bb-two.txt"] == 0 < labels["aa-one.txt"]
+
+
 # --- of our own
+
+
+def test_images_of_allowed_folders_with_one_name_are_kept_apart(tmp_path: Path) -> None:
+    tasks, found = [], {}
+    for number, place in enumerate(("left", "right")):
+        path = tmp_path / place / "same.png"
+        path.parent.mkdir()
+        Image.new("RGB", (10 + number, 8)).save(path)
+        address = f"/data/local-files/?d={place}/same.png"
+        tasks.append(task(number, {"image": address}, said(number, box("cat", 1, 1))))
+        found[address] = path
+    inner = files(ours(tmp_path, IMAGE, tasks, "YOLO_WITH_IMAGES", find=found.get))
+    images = sorted(one for one in inner if one.startswith("images/"))
+    assert len(images) == 2
+    assert all(one.endswith("__same.png") for one in images)
+    assert {f"labels/{Path(one).stem}.txt" for one in images} <= set(inner)
+    assert "images-left-out.txt" not in inner
+    coco = json.loads(
+        files(ours(tmp_path, IMAGE, tasks, "COCO_WITH_IMAGES", find=found.get))["result.json"]
+    )
+    assert sorted((one["file_name"], one["width"]) for one in coco["images"]) == sorted(
+        (path, 10 if inner[path] == found[tasks[0]["data"]["image"]].read_bytes() else 11)
+        for path in images
+    )
+
+
+def test_a_lying_image_is_as_wide_as_it_is_shown_and_what_is_no_image_has_no_size(
+    tmp_path: Path,
+) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (40, 30)).save(tmp_path / "turned.jpg", exif=turned)
+    (tmp_path / "text.jpg").write_text("no image")
+    tasks = [
+        task(n, {"image": f"/data/upload/3/{one}.jpg"}) for n, one in enumerate(("turned", "text"))
+    ]
+    find = {one["data"]["image"]: tmp_path / Path(one["data"]["image"]).name for one in tasks}.get
+    inner = files(ours(tmp_path, IMAGE, tasks, "COCO_WITH_IMAGES", find=find))
+    sizes = [(one["width"], one["height"]) for one in json.loads(inner["result.json"])["images"]]
+    assert sizes == [(30, 40), (None, None)]
+    assert {"images/turned.jpg", "images/text.jpg"} <= set(inner)
+
+
+def test_large_images_go_out_in_parts_and_are_not_read_before(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+    tasks = [task(1, {"image": "/data/upload/3/large.png"}, said(1, box("cat", 1, 1)))]
+    how = Writing(read_config(IMAGE), spools(tmp_path), NOW, lambda _: path)
+    tracemalloc.start()
+    sizes = [len(one) for one in written(FORMATS["YOLO_WITH_IMAGES"], how, iter([tasks]))]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(sizes) > 64 << 20
+    assert max(sizes) <= 1 << 20
+    assert peak < 8 << 20
+
+
+def test_an_image_that_goes_meanwhile_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    Image.new("RGB", (4, 4)).save(path)
+    tasks = [task(1, {"image": "/data/upload/3/one.png"}, said(1, box("cat", 1, 1)))]
+
+    def batches() -> Iterator[list[dict[str, Any]]]:
+        yield tasks
+        path.unlink()
+
+    how = Writing(read_config(IMAGE), spools(tmp_path), NOW, lambda _: path)
+    inner = files(b"".join(written(FORMATS["YOLO_WITH_IMAGES"], how, batches())))
+    assert "images/one.png" not in inner
+    assert "images/one.png: No such file" in inner["images-left-out.txt"].decode()
 
 
 def test_classes_keep_the_order_of_the_configuration() -> None:
@@ -316,7 +473,7 @@ def test_parquet_has_the_columns_of_csv_with_their_types(tmp_path: Path) -> None
 def test_names_of_images_cannot_lead_out_of_an_archive(tmp_path: Path) -> None:
     strange = ("https://h/..", "https://h/a\\..\\evil.png", "/data/upload/3/../../etc/x.png")
     tasks = [task(n, {"image": one}, said(n, box("cat", 1, 1))) for n, one in enumerate(strange)]
-    for name in ("YOLO", "VOC"):
+    for name in ("YOLO", "VOC", "YOLO_WITH_IMAGES"):
         for inner in files(ours(tmp_path, IMAGE, tasks, name)):
             assert "\\" not in inner
             assert ".." not in inner.split("/")
@@ -327,7 +484,8 @@ def test_formats_that_do_not_fit_are_not_offered() -> None:
     names = [one.name for one in fitting(read_config(IMAGE))]
     assert names == [
         *("JSON", "JSON_MIN", "CSV", "TSV", "PARQUET"),
-        *("COCO", "YOLO", "YOLO_OBB", "VOC"),
+        *("COCO", "COCO_WITH_IMAGES", "YOLO", "YOLO_WITH_IMAGES"),
+        *("YOLO_OBB", "YOLO_OBB_WITH_IMAGES", "VOC"),
     ]
     with pytest.raises(FormatUnknown, match="'NOPE'") as wrong:
         format_named("NOPE")

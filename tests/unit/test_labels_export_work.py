@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import dataclass, field
@@ -22,15 +23,16 @@ from mlpi.jobs.context import JobContext
 from mlpi.jobs.inprocess import InProcessRunner
 from mlpi.jobs.models import Job, JobState
 from mlpi.jobs.service import Wish
+from mlpi.labels.bringing.bringing import How
 from mlpi.labels.exporting import reading, work
-from mlpi.labels.exporting.chosen import Chosen, OptionInvalid, chosen_from
+from mlpi.labels.exporting.chosen import Chosen, OptionInvalid, chosen_from, view_in
 from mlpi.labels.exporting.delivery import DATASET_JOB, KEPT, checked
 from mlpi.labels.exporting.formats import FormatUnknown
 from mlpi.labels.exporting.reading import BATCH
 from mlpi.labels.exporting.service import Outgoing
 from mlpi.labels.exporting.snapshots import EXPORT_JOB
 from mlpi.labels.exporting.stored import SnapshotDamaged
-from mlpi.labels.models import LabelExport
+from mlpi.labels.models import LabelExport, LabelView
 from mlpi.labels.room import Room
 
 CONFIG = """<View><Text name="t" value="$text"/><Choices name="c" toName="t">
@@ -315,6 +317,81 @@ def test_a_removed_snapshot_takes_its_files_with_it(lab: Lab) -> None:
         lab.room.snapshots.get("other", lab.project_id, other.id)
 
 
+def test_a_removed_project_takes_the_files_of_its_snapshots_with_it(lab: Lab) -> None:
+    lab.create(convert="CSV")
+    other = lab.room.projects.add("lab", {"title": "Other", "label_config": CONFIG}, ANA).id
+    kept = lab.room.snapshots.create("lab", other, "", Chosen(), ANA)
+    lab.work(kept.job_id)
+    lab.room.projects.remove("lab", lab.project_id, ANA)
+    assert names(lab.room.snapshots.shelf.folder) == [kept.key]
+
+
+def kept_view(lab: Lab, **data: Any) -> LabelView:
+    asked = {"filter": "filter:tasks:data.text", "operator": "contains", "type": "String"}
+    filters = {"conjunction": "and", "items": [{**asked, "value": "o"}]}
+    given = {"data": {"title": "With o", "filters": filters, **data}}
+    return lab.room.views.add("lab", lab.project_id, given, ANA)
+
+
+def told(lab: Lab, made: LabelExport) -> list[str]:
+    return [one["data"]["text"] for one in json.loads(lab.download(made.id))]
+
+
+def test_a_snapshot_of_a_view_holds_what_the_view_showed(lab: Lab) -> None:
+    view = kept_view(lab)
+    chosen = Chosen().within(view)
+    asked = lab.room.snapshots.create("lab", lab.project_id, "", chosen, ANA)
+    # What the view shows later is another matter.
+    lab.room.views.change("lab", view.id, {"data": {"title": "None", "filters": {}}})
+    lab.room.views.remove("lab", view.id)
+    lab.work(asked.job_id)
+    made = lab.get(asked.id)
+    assert told(lab, made) == ["one", "two", "four"]
+    assert made.counters["task_number"] == 3
+    assert Chosen.of(made.options).words() == "the view “With o”"
+    assert lab.texts(filters=chosen.filters, finished="only") == ["one", "four"]
+
+
+def test_tasks_picked_in_a_view_narrow_it_and_none_picked_does_not(lab: Lab) -> None:
+    ids = [one["id"] for one in json.loads(lab.export())]
+    for picked, texts in (
+        ({"all": False, "included": []}, ["one", "two", "four"]),
+        ({"all": False, "included": ids[1:3]}, ["two"]),
+        ({"all": True, "excluded": ids[:1]}, ["two", "four"]),
+    ):
+        chosen = Chosen().within(kept_view(lab, selectedItems=picked))
+        assert told(lab, lab.create(chosen=chosen)) == texts
+
+
+def test_an_expression_of_a_view_that_never_ends_is_refused(lab: Lab) -> None:
+    lab.room.tasks.add("lab", lab.project_id, [{"text": "a" * 5000 + "!"}], ANA)
+    asked = {"filter": "filter:tasks:data.text", "operator": "regex", "type": "String"}
+    for value, words in (("(a*)*b", "repeats|cannot be used"), ("(", "expression")):
+        filters = {"conjunction": "and", "items": [{**asked, "value": value}]}
+        with pytest.raises(Invalid, match=words):
+            lab.export(filters=filters)
+
+
+def test_options_stored_before_views_are_read_still(lab: Lab) -> None:
+    made = lab.create(chosen=Chosen(finished="only"))
+    old = {k: v for k, v in made.options.items() if k not in ("view", "filters", "selected")}
+    assert Chosen.of(old) == Chosen(finished="only")
+
+
+def test_tasks_say_in_which_uploaded_file_they_came(lab: Lab) -> None:
+    brought = lab.room.bringing.bring_files(
+        "lab", lab.project_id, [("more words.csv", io.BytesIO(b"text\nfive\nsix\n"))], ANA, How()
+    )
+    (file,) = lab.room.bringing.files.of("lab", lab.project_id)
+    assert file.key.endswith("-more_words.csv")
+    found = json.loads(lab.export())
+    assert [one.get("file_upload") for one in found[-3:]] == [None, file.key, file.key]
+    assert "file_upload" not in found[0]
+    assert list(found[-1])[:3] == ["id", "annotations", "file_upload"]
+    assert brought.tasks == 2
+    assert json.loads(lab.download(lab.create().id))[-1]["file_upload"] == file.key
+
+
 def test_files_of_no_snapshot_go_after_a_day(lab: Lab) -> None:
     made = lab.create()
     folder = lab.room.snapshots.shelf.folder
@@ -345,13 +422,20 @@ def test_options_are_read_and_refused_by_name() -> None:
     refused: list[dict[str, Any]] = [
         {"task_filter_options": {"finished": "maybe"}},
         {"task_filter_options": []},
-        {"task_filter_options": {"view": 3}},
         {"annotation_filter_options": {"usual": "yes"}},
         {"serialization_options": {"drafts": True}},
     ]
     for wrong in refused:
         with pytest.raises(OptionInvalid):
             chosen_from(wrong)
+    assert [view_in({"task_filter_options": {"view": one}}) for one in (3, "3", None)] == [
+        3,
+        3,
+        None,
+    ]
+    for strange in (True, "three", -1, 1.5, 10**12):
+        with pytest.raises(OptionInvalid, match="no view's number"):
+            view_in({"task_filter_options": {"view": strange}})
 
 
 # --- into checks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ from mlpi.labels.grid.filters import (
     read_filters,
     read_order,
     read_selection,
+    sent,
 )
 from mlpi.labels.grid.look import read_look
 from mlpi.labels.grid.regex import RegexUnfit
@@ -908,3 +909,21 @@ def test_rows_of_a_page_take_names_ranges_and_lists(laid: Laid) -> None:
     wrong = read_look(QueryParams("f=annotators&o=contains&v=nobody"), {1: "ana"})
     assert wrong.error is not None
     assert "Nobody here is called 'nobody'" in wrong.error.line()
+
+
+def test_filters_are_written_as_they_were_read() -> None:
+    asked = filters(
+        one("id", "in", {"min": 1, "max": 9.5}, "Number"),
+        one("created_at", "greater", "2026-01-02T03:04:05Z", "Datetime"),
+        one("data.text", "in_list", ["a", "b"]),
+        one("data.flag", "equal", True, "Boolean"),
+        one("annotators", "contains", [3], "List"),
+        one("agreement", "empty", False),
+        one("data.text", "exists", None),
+        one("data.text", "not_exists", None),
+        {**one("data.n", "less", 3, "Number"), "child_filter": one("data.text", "regex", "^x")},
+    )
+    assert len(asked.items) == 9
+    assert read_filters(sent(asked)) == asked
+    any_of = replace(asked, is_any=True)
+    assert read_filters(json.loads(json.dumps(sent(any_of)))) == any_of

@@ -17,6 +17,7 @@ from mlpi.errors import Conflict, Invalid, NotFound
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.jobs.context import JobContext, JobFailed
+from mlpi.labels import tally
 from mlpi.labels.config.config import read_config
 from mlpi.labels.guessing import work
 from mlpi.labels.guessing.answers import Unfit, guess
@@ -292,6 +293,26 @@ def test_a_run_stores_what_fits_and_tells_what_does_not(
     assert room.projects.get("lab", one).prediction_count == 5
     page = room.tasks.page("lab", one, limit=10)
     assert [each.task.prediction_score for each in page.tasks] == [0.75] * 4 + [None, 0.75]
+
+
+def test_a_run_leaves_the_agreement_of_people_as_it_was_counted(
+    house: House, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = project(room, 2)
+    task_id = room.tasks.page("lab", one, limit=1).tasks[0].task.id
+    for word in ("good", "bad"):
+        about = {"from_name": "c", "to_name": "t", "type": "choices"}
+        result = [{**about, "value": {"choices": [word]}}]
+        room.annotations.add("lab", task_id, {"result": result}, ANA)
+    before = room.tasks.get("lab", task_id).task.agreement
+    asked: list[int] = []
+    monkeypatch.setattr(tally, "agreement_of", lambda _, task, __: asked.append(task))
+    assert run(house, one, monkeypatch)["predictions"] == 2
+    room.annotations.add("lab", task_id + 1, {"result": []}, ANA)
+    assert asked == [task_id + 1]
+    after = room.tasks.get("lab", task_id).task
+    assert (after.agreement, after.prediction_count) == (before, 1)
+    assert before is not None
 
 
 def test_a_run_asks_only_about_what_its_version_has_not_seen(

@@ -217,6 +217,16 @@ def test_a_long_import_is_many_transactions_and_counts_all(room: Room) -> None:
     assert [one.task.inner_id for one in page.tasks] == [BATCH + 1, BATCH + 2, BATCH + 3]
 
 
+def test_totals_of_a_page_leave_skipped_annotations_out(room: Room) -> None:
+    project = room.project(2)
+    first, second = room.ids(project)
+    room.annotations.add("lab", first, said("good"), ANA)
+    room.annotations.add("lab", second, {"result": [], "was_cancelled": True}, ANA)
+    page = room.tasks.page("lab", project.id, limit=10)
+    assert (page.total, page.annotations) == (2, 1)
+    assert [one.task.skipped_count for one in page.tasks] == [0, 1]
+
+
 def test_removing_tasks_takes_what_was_said_of_them(room: Room) -> None:
     project = room.project(3)
     first, second, third = room.ids(project)

@@ -158,6 +158,7 @@ PAGES = rows(
 
     # the data manager
     viewer GET      /labels/{project_id}/tasks
+    viewer GET      /labels/{project_id}/tasks/export
     viewer GET      /labels/{project_id}/tasks/{task_id}
     editor POST     /labels/{project_id}/tasks/deed
     editor POST     /labels/{project_id}/views

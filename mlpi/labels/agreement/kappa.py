@@ -12,8 +12,8 @@ def cohen(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None
 
     (p_o - p_e) / (1 - p_e), with p_o the share of equal answers and p_e the sum over the categories
     of the products of both people's shares of them (J. Cohen, A coefficient of agreement for
-    nominal scales, Educational and Psychological Measurement 20, 1960). None where it is not
-    defined: nobody answered, or both gave one and the same answer to everything.
+    nominal scales, Educational and Psychological Measurement 20(1), 37-46, 1960). None where it is
+    not defined: nobody answered, or both gave one and the same answer to everything.
     """
     count = len(first)
     if not count:
@@ -29,10 +29,10 @@ def fleiss(questions: Sequence[Mapping[Any, int]]) -> float | None:
 
     (P - P_e) / (1 - P_e). P is the mean over the questions of the share of their pairs of answers
     that are equal, P_e the sum of the squared mean shares of the answers (J. L. Fleiss, Measuring
-    nominal scale agreement among many raters, Psychological Bulletin 76, 1971). Not everybody has
-    to answer everything: as K. L. Gwet puts it (Handbook of Inter-Rater Reliability, 4th ed., 2014,
-    ch. 2.3), P takes questions with two answers or more, and shares are of a question's own
-    answers. None where it is not defined.
+    nominal scale agreement among many raters, Psychological Bulletin 76(5), 378-382, 1971,
+    doi:10.1037/h0031619). Not everybody has to answer everything: as K. L. Gwet puts it (Handbook
+    of Inter-Rater Reliability, 4th ed., Advanced Analytics, 2014), P takes questions with two
+    answers or more, and shares are of a question's own answers. None where it is not defined.
     """
     equal = []
     shares: Counter[Hashable] = Counter()
@@ -55,7 +55,8 @@ def fleiss(questions: Sequence[Mapping[Any, int]]) -> float | None:
 
 
 def words(kappa: float) -> str:
-    """As J. R. Landis and G. G. Koch name it (Biometrics 33, 1977)."""
+    """As J. R. Landis and G. G. Koch name it (The measurement of observer agreement for categorical
+    data, Biometrics 33(1), 159-174, 1977)."""
     for bound, word in ((0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate")):
         if kappa < bound or (bound and kappa <= bound):
             return word

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlpi.labels.config.config import LabelConfig, read_config
+from mlpi.labels.exporting import shape
 from mlpi.labels.models import (
     LabelAnnotation,
     LabelDraft,
@@ -19,8 +20,8 @@ from mlpi.labels.models import (
 if TYPE_CHECKING:
     from mlpi.labels.tasks import Whole
 
+moment, mail = shape.moment, shape.mail
 ORGANIZATION = 1  # there is one here: a workspace is chosen by the token
-MAIL_HOST = "mlpi.invalid"  # accounts here have names; clients expect an address
 # What Label Studio has and mlpi does not do, at what it is there when nobody sets it.
 _FIXED: Mapping[str, Any] = {
     "control_weights": None,
@@ -36,13 +37,6 @@ _FIXED: Mapping[str, Any] = {
 }
 # Tags about a part of the data: a project with one cannot be labeled many tasks at a time.
 _REGIONS = ("perRegion", "perItem")
-
-
-def moment(value: datetime | None) -> str | None:
-    """As Django writes it: 2026-11-29T05:00:00.000000Z."""
-    if value is None:
-        return None
-    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def ago(value: datetime, now: datetime) -> str:
@@ -63,11 +57,6 @@ def ago(value: datetime, now: datetime) -> str:
         if len(parts) == 2 or (parts and not count):
             break
     return ", ".join(parts) or "0 minutes"
-
-
-def mail(name: str) -> str:
-    """The address that stands for an account's name."""
-    return f"{name}@{MAIL_HOST}"
 
 
 def name_of(address: str) -> str:
@@ -146,69 +135,22 @@ def annotation(
     if expands:
         by = user_simple(one.completed_by_id, one.completed_by_name)
         by["initials"] = one.completed_by_name[:2]
-    found = {
-        "id": one.id,
-        "completed_by": by,
-        "result": json.loads(one.result),
-        "was_cancelled": one.was_cancelled,
-        "ground_truth": one.ground_truth,
-        "created_at": moment(one.created_at),
-        "updated_at": moment(one.updated_at),
-        "draft_created_at": moment(one.draft_created_at),
-        "lead_time": one.lead_time_s,
-        "result_count": one.result_count,
-        "import_id": one.import_id,
-        "last_action": one.last_action,
-        "bulk_created": False,
-        "task": one.task_id,
-        "project": one.project_id,
-        "updated_by": one.updated_by_id,
-        "parent_prediction": one.parent_prediction_id,
-        "parent_annotation": one.parent_annotation_id,
-        "last_created_by": None,
-        "skip_reason": one.skip_reason,
-    }
+    found = {**shape.annotation(one, by, json.loads), "skip_reason": one.skip_reason}
     if is_export:
-        return {**found, "prediction": {}, "unique_id": one.key}
-    del found["result_count"]
+        return found
+    for name in ("prediction", "result_count", "unique_id"):
+        del found[name]
     who = f"{one.completed_by_name} {mail(one.completed_by_name)}, {one.completed_by_id}"
     return {**found, "created_username": who, "created_ago": ago(one.created_at, now)}
 
 
 def prediction(one: LabelPrediction, now: datetime) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "result": json.loads(one.result),
-        "model_version": one.model_version,
-        "created_ago": ago(one.created_at, now),
-        "score": one.score,
-        "cluster": None,
-        "neighbors": None,
-        "mislabeling": 0.0,
-        "created_at": moment(one.created_at),
-        "updated_at": moment(one.updated_at),
-        "model": None,
-        "model_run": None,
-        "task": one.task_id,
-        "project": one.project_id,
-    }
+    return {**shape.prediction(one, json.loads), "created_ago": ago(one.created_at, now)}
 
 
 def draft(one: LabelDraft, now: datetime) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "user": mail(one.user_name),
-        "created_username": f"{one.user_name} {mail(one.user_name)}, {one.user_id}",
-        "created_ago": ago(one.created_at, now),
-        "result": json.loads(one.result),
-        "lead_time": one.lead_time_s,
-        "was_postponed": False,
-        "created_at": moment(one.created_at),
-        "updated_at": moment(one.updated_at),
-        "task": one.task_id,
-        "annotation": one.annotation_id or None,
-        "import_id": None,
-    }
+    found = shape.draft(one, mail(one.user_name), json.loads)
+    return {**found, "created_ago": ago(one.created_at, now)}
 
 
 def task(one: LabelTask) -> dict[str, Any]:

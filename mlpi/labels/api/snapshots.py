@@ -15,7 +15,7 @@ from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
 from mlpi.labels.api.asked import fields_of, flag_in
 from mlpi.labels.api.exports import sent
-from mlpi.labels.exporting.chosen import OptionInvalid, chosen_from
+from mlpi.labels.exporting.chosen import OptionInvalid, chosen_from, view_in
 from mlpi.labels.exporting.snapshots import COMPLETED, CREATED, FAILED, IN_PROGRESS
 from mlpi.labels.models import LabelExport
 from mlpi.labels.room import Room
@@ -66,11 +66,14 @@ def router(room: Room) -> APIRouter:
         workspace = workspace_of(request)
 
         def work() -> LabelExport:
+            chosen = chosen_from(fields)
+            if (view_id := view_in(fields)) is not None:
+                chosen = chosen.within(room.views.of_project(workspace, project_id, view_id))
             return room.snapshots.create(
                 workspace,
                 project_id,
                 _title(fields),
-                chosen_from(fields),
+                chosen,
                 principal_of(request),
                 address_of(request),
             )

@@ -29,6 +29,7 @@ from mlpi.labels.bringing.files import Files
 from mlpi.labels.bringing.json_items import FileBroken, items
 from mlpi.labels.bringing.people import people_of
 from mlpi.labels.bringing.rows import LISTS, MEDIA, ending_of, rows, single_field
+from mlpi.labels.bringing.zips import is_zip
 from mlpi.labels.config.config import LabelConfig
 from mlpi.labels.models import LabelFile, LabelPrediction, LabelTask
 from mlpi.labels.projects import config_of, project_of
@@ -83,13 +84,15 @@ class Bringing:
         principal: Principal,
         how: How,
     ) -> Brought:
-        """Files of tasks, and media of which each is a task. Raises as bring_json; Invalid."""
+        """Files of tasks, media of which each is a task, and zips of both. Raises as bring_json;
+        Invalid, DiskFull."""
         for name, _ in sent:
-            ending_of(name)
+            if not is_zip(name):
+                ending_of(name)
         began = time.monotonic()
         kept: list[LabelFile] = []
         try:
-            for name, source in sent:
+            for name, source in self.files.unpacked(sent):
                 kept.append(self.files.keep(workspace, project_id, name, source, principal))
             return self._bring_kept(workspace, project_id, kept, principal, how, began)
         except BaseException:
@@ -274,7 +277,8 @@ class Bringing:
             ]
             if added:
                 session.execute(insert(LabelPrediction), added)
-                count_tasks(session, project, sorted({task_id for task_id, _ in part}))
+                touched = sorted({task_id for task_id, _ in part})
+                count_tasks(session, project, touched, has_said=False)
 
 
 def _task_number(one: object) -> int:

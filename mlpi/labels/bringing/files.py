@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
@@ -21,6 +21,7 @@ from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
 from mlpi.db import Database
 from mlpi.errors import NotFound
+from mlpi.labels.bringing.zips import Zip, is_zip
 from mlpi.labels.models import LabelFile, LabelProject, LabelTask
 from mlpi.labels.projects import project_of
 from mlpi.uploads import BLOCK_BYTES, plain_name, require_space, settle
@@ -60,6 +61,21 @@ class Files:
             project_of(session, workspace, project_id)
         key, size_bytes = self._put(project_id, name, source)
         return self._note(workspace, project_id, key, name, size_bytes, principal.user_id)
+
+    def unpacked(self, sent: Sequence[tuple[str, BinaryIO]]) -> Iterator[tuple[str, BinaryIO]]:
+        """Files by name, those of a zip one by one. All zips are looked at before the first file.
+
+        Raises FileBroken, Invalid, DiskFull.
+        """
+        zips = {at: Zip(name, file) for at, (name, file) in enumerate(sent) if is_zip(name)}
+        if zips:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            require_space(self._folder, sum(one.size_bytes for one in zips.values()))
+        for at, one in enumerate(sent):
+            if at in zips:
+                yield from zips[at].files()
+            else:
+                yield one
 
     def take(self, workspace: str, project_id: int, name: str, path: Path, user: str) -> LabelFile:
         """Move a file in that lies on the same disk; user: whose, by name. Raises as keep."""

@@ -32,6 +32,7 @@ SHOWN_ROWS = 20
 MOST_COLUMNS = 12
 LOOKED_AT = 100  # newest jobs, among which those of one project are looked for
 MOST_SHOWN = 5
+MOST_WAITING = 100
 DAY_S = 24 * 3600
 
 
@@ -90,7 +91,7 @@ class Intake:
         }
         found = self._files.of(workspace, project_id)
         lists = [one for one in found if ending_of(one.name) in LISTS and one.id not in busy]
-        return lists[::-1][:MOST_SHOWN]
+        return lists[::-1][:MOST_WAITING]
 
     def look(self, project: LabelProject, file: LabelFile) -> Preview:
         """A file's first rows."""

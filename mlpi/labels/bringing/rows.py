@@ -1,4 +1,7 @@
-"""Files of tasks, row by row: JSON, JSON Lines, CSV, TSV, TXT. A row may be bad by itself."""
+"""Files of tasks, row by row: JSON, JSON Lines, CSV, TSV, TXT, Parquet.
+
+A row may be bad by itself.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import BinaryIO
 
 from mlpi.errors import Invalid
+from mlpi.labels.bringing import parquet
 from mlpi.labels.bringing.json_items import FileBroken, items
 from mlpi.labels.config.config import LabelConfig
 
@@ -24,6 +29,7 @@ LISTS = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".txt": "txt",
+    ".parquet": "parquet",
 }
 TEXTS = (".html", ".htm", ".xml")  # whose content is the task's data
 # Objects that show a file of an ending.
@@ -68,6 +74,8 @@ def rows(file: BinaryIO, ending: str, config: LabelConfig) -> Iterator[Row]:
         found: Iterable[Row] = (Row(number, None, one) for number, one in enumerate(items(file), 1))
     elif kind == "jsonl":
         found = _json_lines(file)
+    elif kind == "parquet":
+        found = _parquet(file)
     elif kind == "txt":
         found = _text_lines(file, single_field(config))
     else:
@@ -197,6 +205,12 @@ def _table(file: BinaryIO, separator: str) -> Iterator[Row]:
             f"Line {reader.line_num:,}: {error}.", advice="Is a quotation mark not closed?"
         ) from None
     text.detach()
+
+
+def _parquet(file: BinaryIO) -> Iterator[Row]:
+    with closing(parquet.read(file)) as found:
+        for number, (data, wrong) in enumerate(found, 1):
+            yield Row(number, None, None if wrong else {"data": data}, wrong)
 
 
 def _again(first: str, rest: Iterable[str]) -> Iterator[str]:

@@ -26,6 +26,7 @@ TYPES = {
     ".json": "application/json",
     ".jsonl": "application/jsonl",
     ".ndjson": "application/jsonl",
+    ".parquet": "application/vnd.apache.parquet",
 }
 # What a browser would render as a document is downloaded; <img> shows an SVG all the same.
 _SHOWN = ("image/", "audio/", "video/", "text/plain")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mlpi.errors import MlpiError
+from mlpi.labels.grid.views import asked_by, title_of
+from mlpi.labels.models import LabelView
 
 CHOICES = ("only", "exclude")
 
@@ -25,7 +28,8 @@ class Chosen:
     ids: only these tasks, when there are any. has_any: only tasks that somebody annotated or
     skipped. skipped, finished, annotated: "only", "exclude" or "". kinds: of annotations, among
     usual, ground_truth and skipped; none for all. with_annotations: only tasks that have one of
-    those. drafts, predictions, people: at length instead of by number.
+    those. drafts, predictions, people: at length instead of by number. view: the title of a view,
+    and filters and selected what it asked for when it was chosen, in Label Studio's words.
     """
 
     ids: tuple[int, ...] = ()
@@ -38,6 +42,9 @@ class Chosen:
     drafts: bool = False
     predictions: bool = False
     people: bool = False
+    view: str = ""
+    filters: Mapping[str, Any] | None = None
+    selected: Mapping[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -49,9 +56,28 @@ class Chosen:
         found = dict(plain)
         return cls(**{**found, "ids": tuple(found["ids"]), "kinds": tuple(found["kinds"])})
 
+    def within(self, view: LabelView) -> Chosen:
+        """Only tasks that a view shows: its filter, and those picked in it if any are.
+
+        Raises Invalid for a view that no longer makes sense.
+        """
+        filters, _, selection = asked_by(view)
+        return replace(
+            self,
+            view=title_of(view),
+            filters=view.filters if filters.items else None,
+            # Nothing picked is nothing asked, as in Label Studio.
+            selected=None if selection.is_none else view.selected or None,
+        )
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it asks as the data manager does."""
+        return self.filters is not None or self.selected is not None
+
     def words(self) -> str:
         """In a line, for people."""
-        said = []
+        said = [f"the view “{self.view}”"] if self.view else []
         for name, noun in (
             ("finished", "finished"),
             ("annotated", "annotated"),
@@ -67,16 +93,13 @@ class Chosen:
 
 
 def chosen_from(sent: Mapping[str, Any]) -> Chosen:
-    """The three groups of options that a snapshot is made with. Raises OptionInvalid."""
+    """The three groups of options that a snapshot is made with, but for the view.
+
+    Raises OptionInvalid.
+    """
     tasks = _group(sent, "task_filter_options")
     said = _group(sent, "annotation_filter_options")
     how = _group(sent, "serialization_options")
-    if tasks.get("view") is not None:
-        raise OptionInvalid(
-            "An export cannot be narrowed by a view.",
-            advice="Use finished, annotated, skipped or only_with_annotations.",
-            field="task_filter_options",
-        )
     kinds: list[str] = []
     if sent.get("annotation_filter_options") is not None:
         wanted = {"usual": True, **said}
@@ -91,6 +114,20 @@ def chosen_from(sent: Mapping[str, Any]) -> Chosen:
         predictions=_is_whole(how, "predictions"),
         people=_is_whole(how, "annotations__completed_by"),
     )
+
+
+def view_in(sent: Mapping[str, Any]) -> int | None:
+    """The number of the view that a snapshot is narrowed by. Raises OptionInvalid."""
+    value = _group(sent, "task_filter_options").get("view")
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", str(value)):
+        raise OptionInvalid(
+            f"{str(value)[:40]!r} is no view's number.",
+            advice="GET /api/dm/views?project=<id> lists them.",
+            field="task_filter_options.view",
+        )
+    return int(value)
 
 
 def task_ids(words: Sequence[str]) -> tuple[int, ...]:

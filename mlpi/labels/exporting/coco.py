@@ -22,6 +22,7 @@ from mlpi.labels.exporting.images import (
     upright,
 )
 from mlpi.labels.exporting.items import Item, Value
+from mlpi.labels.exporting.packing import Images
 from mlpi.labels.exporting.spool import blocks
 from mlpi.labels.exporting.texts import field_of
 
@@ -43,8 +44,15 @@ class _List:
 class Coco:
     """Collects images and annotations in files; `parts` is the whole."""
 
-    def __init__(self, config: LabelConfig, images: IO[bytes], annotations: IO[bytes]) -> None:
-        """images, annotations: files to collect them in."""
+    def __init__(
+        self,
+        config: LabelConfig,
+        images: IO[bytes],
+        annotations: IO[bytes],
+        packed: Images | None = None,
+    ) -> None:
+        """images, annotations: files to collect them in. packed: with the images themselves."""
+        self._packed = packed
         self._field = field_of(config)
         self._classes: Classes = classes.with_key_points(classes.classes(config), config)
         self._points = classes.ordered_key_points(config) or classes.key_points(config)
@@ -55,11 +63,13 @@ class Coco:
             self._take(one)
 
     def _take(self, one: Item) -> None:
-        path, image_id = path_of(image_of(one, self._field)), self._images.count
+        image, image_id = image_of(one, self._field), self._images.count
+        path = self._packed.take(image) if self._packed else path_of(image)
+        size: tuple[float, float] | None = self._packed.size_of(path) if self._packed else None
+        if size is not None or not one.output:
+            self._add_image(path, image_id, size)
         if not one.output:
-            self._add_image(path, image_id, None)
             return
-        size = None
         points: list[Value] = []
         for value in one.values:
             name = label_of(value, *_KEYS)

@@ -32,6 +32,11 @@ class Format:
     tags: tuple[str, ...] = ()
 
     @property
+    def has_images(self) -> bool:
+        """Whether the images that lie on this server are packed with the labels."""
+        return self.name.endswith(WITH_IMAGES)
+
+    @property
     def is_archive(self) -> bool:
         return self.ending == "zip"
 
@@ -55,6 +60,7 @@ class Format:
         return found
 
 
+WITH_IMAGES = "_WITH_IMAGES"  # how the name of such a format ends
 _IMAGES = ("image segmentation", "object detection")
 _TEXT = ("sequence labeling", "text tagging", "named entity recognition")
 FORMATS: Mapping[str, Format] = {
@@ -123,6 +129,15 @@ FORMATS: Mapping[str, Format] = {
             tags=(*_IMAGES, "keypoints"),
         ),
         Format(
+            "COCO_WITH_IMAGES",
+            "COCO with Images",
+            "COCO, with the images that lie on this server in images/.",
+            "The same with the pictures: a training set in one file.",
+            "zip",
+            "COCO",
+            tags=(*_IMAGES, "keypoints"),
+        ),
+        Format(
             "YOLO",
             "YOLO",
             "One text file an image: class and box or polygon, from 0 to 1, and classes.txt.",
@@ -131,10 +146,28 @@ FORMATS: Mapping[str, Format] = {
             tags=(*_IMAGES, "keypoints"),
         ),
         Format(
+            "YOLO_WITH_IMAGES",
+            "YOLO with Images",
+            "YOLO, with the images that lie on this server in images/.",
+            "The same with the pictures, as Ultralytics trains on.",
+            "zip",
+            "YOLO",
+            tags=(*_IMAGES, "keypoints"),
+        ),
+        Format(
             "YOLO_OBB",
             "YOLOv8 OBB",
             "One text file an image: class and the four corners of boxes that may be turned.",
             "Ultralytics, for boxes that are turned.",
+            "zip",
+            "YOLO",
+            tags=_IMAGES,
+        ),
+        Format(
+            "YOLO_OBB_WITH_IMAGES",
+            "YOLOv8 OBB with Images",
+            "YOLOv8 OBB, with the images that lie on this server in images/.",
+            "The same with the pictures.",
             "zip",
             "YOLO",
             tags=_IMAGES,
@@ -175,22 +208,23 @@ def fits(config: LabelConfig, one: Format) -> bool:
     """Whether a configuration has what a format is about."""
     if one.name in ANY:
         return True
+    name = one.name.removesuffix(WITH_IMAGES)
     fields = {shown.field or shown.value for shown in config.objects.values()}
     objects = {shown.tag.name for shown in config.objects.values()}
     controls = {control.tag.name for control in config.controls.values()}
     if len(fields) > 1:  # which of them would the file be about?
         return False
-    if one.name == "CONLL2003":
+    if name == "CONLL2003":
         return "Text" in objects and "Labels" in controls
-    if one.name == "SPACY":
+    if name == "SPACY":
         return "Text" in objects and bool(controls & {"Labels", "Choices"})
     if "Image" not in objects:
         return False
     has_boxes = "RectangleLabels" in controls or {"Rectangle", "Labels"} <= controls
     has_polygons = "PolygonLabels" in controls or {"Polygon", "Labels"} <= controls
-    if one.name == "VOC":
+    if name == "VOC":
         return has_boxes
-    if one.name == "YOLO_OBB":
+    if name == "YOLO_OBB":
         return has_boxes or has_polygons
     if "KeyPointLabels" in controls and "RectangleLabels" not in controls:
         return False

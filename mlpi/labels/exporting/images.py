@@ -34,19 +34,23 @@ def path_of(image: str) -> str:
         return f"{FOLDER}/{PurePosixPath(unquote(inner[0] if inner else parts.path)).name}"
     if parts.scheme not in ("", "http", "https"):
         return f"{FOLDER}/{PurePosixPath(parts.path).name}"
-    mark = hashlib.md5(image.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:8]
-    return f"{FOLDER}/{mark}__{parts.path.rsplit('/', 1)[-1]}"
+    return f"{FOLDER}/{mark_of(image)}__{parts.path.rsplit('/', 1)[-1]}"
 
 
-def name_of(image: str) -> str:
-    """An image's file name; nothing in it leads out of a folder, on Windows neither."""
-    name = path_of(image).rsplit("/", 1)[-1].replace("\\", "_")
+def mark_of(image: str) -> str:
+    """Eight digits that tell an image's address from others."""
+    return hashlib.md5(image.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:8]
+
+
+def name_of(path: str) -> str:
+    """The file name of `path_of`; nothing in it leads out of a folder, on Windows neither."""
+    name = path.rsplit("/", 1)[-1].replace("\\", "_")
     return "".join(letter for letter in name if letter.isprintable())
 
 
-def stem_of(image: str) -> str:
-    """An image's file name without its ending, short enough for another ending."""
-    name = name_of(image)
+def stem_of(path: str) -> str:
+    """Its file name without its ending, short enough for another ending."""
+    name = name_of(path)
     stem = name.rpartition(".")[0] or name
     return stem[:LONGEST_STEM]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, or_, select
@@ -10,19 +11,22 @@ from sqlalchemy import ColumnElement, Row, Select, or_, select
 from mlpi.db import Database, Session
 from mlpi.labels.exporting import shape
 from mlpi.labels.exporting.chosen import Chosen
-from mlpi.labels.exporting.shape import Read, Task
-from mlpi.labels.models import LabelAnnotation, LabelDraft, LabelPrediction, LabelTask
+from mlpi.labels.exporting.shape import Read, Task, mail
+from mlpi.labels.grid.conditions import Conditions
+from mlpi.labels.grid.filters import read_filters, read_selection
+from mlpi.labels.grid.lists import filtering
+from mlpi.labels.models import LabelAnnotation, LabelDraft, LabelFile, LabelPrediction, LabelTask
 
 BATCH = 500
 # A batch ends before its 500 tasks where they are large or much was said of them.
 MOST_BYTES = 8 << 20  # of data and meta
 MOST_SAID = 5000  # annotations
 FETCHED = 50  # rows at a time
-MAIL_HOST = "mlpi.invalid"  # accounts here have names; readers of exports expect an address
 _TASK = (
     *(LabelTask.id, LabelTask.data, LabelTask.meta, LabelTask.created_at, LabelTask.updated_at),
     *(LabelTask.inner_id, LabelTask.annotation_count, LabelTask.skipped_count),
     *(LabelTask.prediction_count, LabelTask.project_id, LabelTask.updated_by_id),
+    LabelTask.file_id,
 )
 _ANNOTATION = tuple(
     getattr(LabelAnnotation, name)
@@ -53,7 +57,7 @@ def live(db: Database, project_id: int, chosen: Chosen, read: Read) -> Iterator[
     """Batches of tasks by number; each sees the database as it is then, and holds nobody up."""
     last: int | None = 0
     while last is not None:
-        with db.read() as session:
+        with db.read() as session, _narrowed(db, session, chosen):
             found, last = batch(session, project_id, chosen, last, read)
         if found:
             yield found
@@ -66,7 +70,8 @@ def consistent(db: Database, project_id: int, chosen: Chosen, read: Read) -> Ite
             session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         last: int | None = 0
         while last is not None:
-            found, last = batch(session, project_id, chosen, last, read)
+            with _narrowed(db, session, chosen):
+                found, last = batch(session, project_id, chosen, last, read)
             if found:
                 yield found
 
@@ -78,6 +83,10 @@ def batch(
     asked = select(*_TASK).where(LabelTask.project_id == project_id, LabelTask.id > after)
     for condition in _of_tasks(chosen):
         asked = asked.where(condition)
+    if chosen.is_narrow:
+        conditions = Conditions(project_id, is_sqlite=session.get_bind().dialect.name == "sqlite")
+        filters, selection = read_filters(chosen.filters), read_selection(chosen.selected)
+        asked = asked.where(conditions.of(filters, selection))
     rows, is_cut = _some(session, asked.order_by(LabelTask.id).limit(BATCH))
     if not rows:
         return [], None
@@ -86,10 +95,6 @@ def batch(
     kinds = _of_annotations(chosen)
     if kinds:
         about = about.where(or_(*kinds))
-    mails: dict[str, str] = {}
-
-    def mail(name: str) -> str:
-        return mails.setdefault(name, f"{name}@{MAIL_HOST}")
 
     def annotation(one: Row[Any]) -> dict[str, Any]:
         by: Any = one.completed_by_id
@@ -102,7 +107,9 @@ def batch(
     drafts = _by_task(
         session,
         select(*_DRAFT).where(LabelDraft.task_id.in_(ids)).order_by(LabelDraft.id),
-        (lambda one: shape.draft(one, mail(one.user_name), read)) if chosen.drafts else _number,
+        (lambda one: shape.draft(one, shape.mail(one.user_name), read))
+        if chosen.drafts
+        else _number,
     )
     predicted = any(row.prediction_count for row in rows)
     columns = _PREDICTION if chosen.predictions else _PREDICTION[:2]
@@ -115,6 +122,10 @@ def batch(
         if predicted
         else {}
     )
+    files: dict[int | None, str] = {}
+    if came_in := {row.file_id for row in rows if row.file_id is not None}:
+        keys = select(LabelFile.id, LabelFile.key).where(LabelFile.id.in_(came_in))
+        files = {row.id: row.key for row in session.execute(keys)}
     nothing: Sequence[Any] = ()
     found = [
         shape.task(
@@ -123,11 +134,16 @@ def batch(
             drafts.get(row.id, nothing),
             predictions.get(row.id, nothing),
             read,
+            files.get(row.file_id) if files else None,
         )
         for row in rows
         if not chosen.with_annotations or row.id in annotations
     ]
     return found, ids[-1] if is_cut or len(rows) == BATCH else None
+
+
+def _narrowed(db: Database, session: Session, chosen: Chosen) -> AbstractContextManager[None]:
+    return filtering(session, is_sqlite=db.is_sqlite) if chosen.is_narrow else nullcontext()
 
 
 def _some(session: Session, asked: Any) -> tuple[list[Row[Any]], bool]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlpi.clock import Clock
 from mlpi.db import Database
+from mlpi.labels.bringing.finding import finder
 from mlpi.labels.config.config import LabelConfig
 from mlpi.labels.exporting import reading
 from mlpi.labels.exporting.chosen import Chosen
@@ -32,8 +33,11 @@ class Outgoing:
 class Exports:
     """Projects as files; each call names the workspace that it is for."""
 
-    def __init__(self, db: Database, clock: Clock, home: Path) -> None:
-        self._db, self._clock = db, clock
+    def __init__(
+        self, db: Database, clock: Clock, home: Path, folders: Sequence[Path] = ()
+    ) -> None:
+        """folders: of this server, whose files tasks may name."""
+        self._db, self._clock, self._home, self._folders = db, clock, home, folders
         self.folder = home / "labels" / "exports"
 
     def formats(self, workspace: str, project_id: int) -> list[tuple[Format, bool]]:
@@ -61,7 +65,8 @@ class Exports:
         one = format_named(format_name)
         config = self._config(workspace, project_id)
         check_fits(config, one)
-        how = Writing(config, spools(self.folder), self._clock(), is_raw)
+        find = finder(self._db, self._home, workspace, self._folders)
+        how = Writing(config, spools(self.folder), self._clock(), find, is_raw)
         batches = reading.live(self._db, project_id, chosen, read_for(one))
         return outgoing(file_name(project_id, how.now, one.ending), one, written(one, how, batches))
 

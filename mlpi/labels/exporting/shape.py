@@ -1,4 +1,7 @@
-"""A task as Label Studio's JSON export has it, from rows of the database."""
+"""Tasks and what was said of them in Label Studio's JSON, from rows or objects of the database.
+
+The export writes it as it is; the API adds to it (`api.shapes`).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row
 
+MAIL_HOST = "mlpi.invalid"  # accounts here have names; clients and readers expect an address
 # What Label Studio has of a task and mlpi does not.
 _NOTHING: Mapping[str, Any] = {
     "comment_count": 0,
@@ -24,12 +27,17 @@ def moment(value: datetime | None) -> str | None:
     return None if value is None else f"{value.isoformat(timespec='microseconds')[:26]}Z"
 
 
+def mail(name: str) -> str:
+    """The address that stands for an account's name."""
+    return f"{name}@{MAIL_HOST}"
+
+
 def as_it_is(text: str) -> orjson.Fragment:
     """JSON that goes out as it was stored, unread."""
     return orjson.Fragment(text)
 
 
-def annotation(one: Row[Any], by: Any, read: Read) -> dict[str, Any]:
+def annotation(one: Any, by: Any, read: Read) -> dict[str, Any]:
     """by: who did it, as a number or at length."""
     return {
         "id": one.id,
@@ -56,7 +64,7 @@ def annotation(one: Row[Any], by: Any, read: Read) -> dict[str, Any]:
     }
 
 
-def prediction(one: Row[Any], read: Read) -> dict[str, Any]:
+def prediction(one: Any, read: Read) -> dict[str, Any]:
     return {
         "id": one.id,
         "result": read(one.result),
@@ -74,7 +82,7 @@ def prediction(one: Row[Any], read: Read) -> dict[str, Any]:
     }
 
 
-def draft(one: Row[Any], mail: str, read: Read) -> dict[str, Any]:
+def draft(one: Any, mail: str, read: Read) -> dict[str, Any]:
     return {
         "id": one.id,
         "user": mail,
@@ -91,16 +99,19 @@ def draft(one: Row[Any], mail: str, read: Read) -> dict[str, Any]:
 
 
 def task(
-    one: Row[Any],
+    one: Any,
     annotations: Sequence[Any],
     drafts: Sequence[Any],
     predictions: Sequence[Any],
     read: Read,
+    file: str | None = None,
 ) -> Task:
-    """annotations, drafts, predictions: of the task, each at length or as a number."""
+    """annotations, drafts, predictions: of the task, each at length or as a number. file: the name
+    of the uploaded one that it came in; without, there is no such field, as in Label Studio."""
     return {
         "id": one.id,
         "annotations": annotations,
+        **({"file_upload": file} if file else {}),
         "drafts": drafts,
         "predictions": predictions,
         "data": read(one.data),

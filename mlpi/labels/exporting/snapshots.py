@@ -23,6 +23,7 @@ from mlpi.errors import NotFound
 from mlpi.jobs.kinds import JobKind
 from mlpi.jobs.models import Job
 from mlpi.jobs.service import Jobs, Wish
+from mlpi.labels.bringing.finding import finder
 from mlpi.labels.exporting import stored
 from mlpi.labels.exporting.chosen import Chosen, OptionInvalid
 from mlpi.labels.exporting.formats import format_named
@@ -45,8 +46,18 @@ OnWritten = Callable[[], None]
 class Snapshots:
     """Snapshots of all projects; each call names the workspace that it is for."""
 
-    def __init__(self, db: Database, audit: Audit, clock: Clock, jobs: Jobs, home: Path) -> None:
+    def __init__(
+        self,
+        db: Database,
+        audit: Audit,
+        clock: Clock,
+        jobs: Jobs,
+        home: Path,
+        folders: Sequence[Path] = (),
+    ) -> None:
+        """folders: of this server, whose files tasks may name."""
         self._db, self._audit, self._clock, self._jobs = db, audit, clock, jobs
+        self._home, self._folders = home, folders
         self.shelf = Shelf(home)
         self.on_written: list[OnWritten] = []  # called after the commit, from any thread
         self.kinds = tuple(
@@ -249,7 +260,8 @@ class Snapshots:
                 path = self.shelf.verified(each["key"], each["sha256"])
                 return outgoing(name, one, stored.blocks(path))
         path = self.shelf.verified(found.key, found.sha256)
-        how = Writing(config, spools(self.shelf.folder), self._clock(), is_raw)
+        find = finder(self._db, self._home, workspace, self._folders)
+        how = Writing(config, spools(self.shelf.folder), self._clock(), find, is_raw)
         return outgoing(name, one, written(one, how, stored.batches(path)))
 
     # --- what the jobs room calls
@@ -267,7 +279,6 @@ class Snapshots:
         if found.status != COMPLETED:
             found.status, found.error = IN_PROGRESS, ""
             snapshot = {
-                "database": self._db.url.render_as_string(hide_password=False),
                 "project": project.id,
                 "chosen": found.options,
                 "total": project.task_count,
@@ -285,6 +296,8 @@ class Snapshots:
             }
         return {
             "key": found.key,
+            "database": self._db.url.render_as_string(hide_password=False),
+            "folders": list(map(str, self._folders)),
             "sha256": found.sha256,
             "snapshot": snapshot,
             "config": project.label_config,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any, cast
 
 IN_MEMORY_BYTES = 4 << 20
 BLOCK_BYTES = 1 << 16
@@ -27,6 +28,35 @@ def blocks(file: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
+class _Sink(io.RawIOBase):
+    """Takes what an archive writes, in order, until it is sent."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._held += content
+        return len(content)
+
+    def taken(self) -> bytes:
+        held = bytes(self._held)
+        self._held.clear()
+        return held
+
+
+def archived(fill: Callable[[zipfile.ZipFile], Iterator[None]]) -> Iterator[bytes]:
+    """An archive while it is written. fill: stops often, so that no more than a little waits."""
+    sink = _Sink()
+    with zipfile.ZipFile(cast(IO[bytes], sink), "w", zipfile.ZIP_DEFLATED) as archive:
+        for _ in fill(archive):
+            if part := sink.taken():
+                yield part
+    yield sink.taken()
+
+
 class Drawer:
     """Small files by name, the last one of a name counts; they end in a zip file."""
 
@@ -42,12 +72,13 @@ class Drawer:
         self._spool.write(content)
         self._places[name] = (at, len(content))
 
-    def pack(self, archive: zipfile.ZipFile) -> None:
-        """Write all files into an archive, by name."""
+    def pack(self, archive: zipfile.ZipFile) -> Iterator[None]:
+        """Write all files into an archive, by name; stops after each."""
         for name in sorted(self._places):
             at, size = self._places[name]
             self._spool.seek(at)
             archive.writestr(entry(name), self._spool.read(size))
+            yield
 
 
 def entry(name: str) -> zipfile.ZipInfo:
@@ -58,11 +89,19 @@ def entry(name: str) -> zipfile.ZipInfo:
     return made
 
 
-def add_file(archive: zipfile.ZipFile, name: str, parts: Iterator[bytes]) -> None:
-    """Write a file of any length into an archive."""
-    with archive.open(entry(name), "w", force_zip64=True) as target:
+def add_file(
+    archive: zipfile.ZipFile,
+    name: str,
+    parts: Iterator[bytes],
+    method: int = zipfile.ZIP_DEFLATED,
+) -> Iterator[None]:
+    """Write a file of any length into an archive; stops after each part."""
+    about = entry(name)
+    about.compress_type = method
+    with archive.open(about, "w", force_zip64=True) as target:
         for part in parts:
             target.write(part)
+            yield
 
 
 def add_folder(archive: zipfile.ZipFile, name: str) -> None:

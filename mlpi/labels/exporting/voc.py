@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from mlpi.labels.config.config import LabelConfig
-from mlpi.labels.exporting.images import box_of, image_of, label_of, name_of, size_of, stem_of
+from mlpi.labels.exporting.images import (
+    box_of,
+    image_of,
+    label_of,
+    name_of,
+    path_of,
+    size_of,
+    stem_of,
+)
 from mlpi.labels.exporting.items import Item
 from mlpi.labels.exporting.spool import Drawer
 from mlpi.labels.exporting.texts import field_of
@@ -25,8 +33,8 @@ class Voc:
             image, values = image_of(one, self._field), one.values
             size = size_of(values[0]) if values else None
             if image and size is not None:
-                text = _document(one, name_of(image), size)
-                self._drawer.put(f"Annotations/{stem_of(image)}.xml", text.encode())
+                text = _document(one, name_of(path_of(image)), size)
+                self._drawer.put(f"Annotations/{stem_of(path_of(image))}.xml", text.encode())
 
 
 def _document(one: Item, name: str, size: tuple[float, float]) -> str:

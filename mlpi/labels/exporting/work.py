@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from mlpi.db import Database
 from mlpi.errors import MlpiError
 from mlpi.jobs.context import JobContext, JobFailed
+from mlpi.labels.bringing.finding import finder
 from mlpi.labels.config.config import read_config
 from mlpi.labels.exporting import reading, stored
 from mlpi.labels.exporting.chosen import Chosen
@@ -23,14 +25,16 @@ from mlpi.labels.exporting.writing import Writing, whole_json, written
 def make(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     """Write a snapshot, or take one that is there, and convert it where that is asked for.
 
-    params: key; snapshot with database, project, chosen, total, or None and sha256; config;
-    convert with key, format, is_raw, or None. Returns what was written, by those two names.
+    params: key; database; folders that tasks may name files of; snapshot with project, chosen,
+    total, or None and sha256; config; convert with key, format, is_raw, or None. Returns what was
+    written, by those two names.
     """
     shelf, result = Shelf(context.home), {}
+    db = Database(params["database"])
     try:
         sha256 = params.get("sha256", "")
         if params["snapshot"] is not None:
-            made, counters = _snapshot(context, shelf, params["key"], params["snapshot"])
+            made, counters = _snapshot(context, db, shelf, params["key"], params["snapshot"])
             sha256 = made.sha256
             result["snapshot"] = {**asdict(made), "counters": counters}
         if params["convert"] is not None:
@@ -40,22 +44,24 @@ def make(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
                 read_config(params["config"]),
                 spools(shelf.folder),
                 datetime.now(UTC),
+                finder(db, context.home, context.workspace, list(map(Path, params["folders"]))),
                 is_raw=how["is_raw"],
             )
             parts = written(format_named(how["format"]), writing, stored.batches(path))
             result["convert"] = asdict(shelf.write(how["key"], parts))
     except MlpiError as error:
         raise JobFailed(error.line()) from None
+    finally:
+        db.close()
     context.progress(1.0, "written")
     return result
 
 
 def _snapshot(
-    context: JobContext, shelf: Shelf, key: str, params: dict[str, Any]
+    context: JobContext, db: Database, shelf: Shelf, key: str, params: dict[str, Any]
 ) -> tuple[Digest, dict[str, int]]:
     """All tasks as they are at one moment, as JSON."""
     counters = {"task_number": 0, "annotation_number": 0}
-    db = Database(params["database"])
 
     def counted() -> Iterator[list[Task]]:
         chosen = Chosen.of(params["chosen"])
@@ -68,8 +74,4 @@ def _snapshot(
                 min(1.0, done / max(1, params["total"])) * 0.9, f"{done:,} tasks", tasks=done
             )
 
-    try:
-        made = shelf.write(key, whole_json(counted()))
-    finally:
-        db.close()
-    return made, counters
+    return shelf.write(key, whole_json(counted())), counters

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 import orjson
 
+from mlpi.labels.bringing.finding import Find
 from mlpi.labels.config.config import LabelConfig
 from mlpi.labels.exporting import texts
 from mlpi.labels.exporting.coco import Coco
 from mlpi.labels.exporting.formats import Format
 from mlpi.labels.exporting.items import Item, items
+from mlpi.labels.exporting.packing import Images
 from mlpi.labels.exporting.shape import Read, Task, as_it_is
-from mlpi.labels.exporting.spool import Drawer, Spools, add_file, add_folder, blocks
+from mlpi.labels.exporting.spool import Drawer, Spools, add_file, add_folder, archived
 from mlpi.labels.exporting.tables import Records, delimited, json_min, kinds_of
 from mlpi.labels.exporting.voc import Voc
 from mlpi.labels.exporting.yolo import Yolo
@@ -27,11 +30,13 @@ PARQUET_ROWS = 500  # of one message to the process that writes
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """How a file is written. is_raw: cells of CSV as they are, formulas too."""
+    """How a file is written. find: where the images lie that are packed. is_raw: cells of CSV as
+    they are, formulas too."""
 
     config: LabelConfig
     spools: Spools
     now: datetime
+    find: Find
     is_raw: bool = False
 
 
@@ -99,23 +104,28 @@ def _cell(value: Any, kind: str) -> Any:
     return orjson.dumps(value).decode()
 
 
-def _coco(how: Writing, found: Iterator[Item]) -> Iterator[bytes]:
-    with how.spools() as images, how.spools() as annotations:
-        writer = Coco(how.config, images, annotations)
-        writer.take(found)
-        yield from _packed(
-            how, lambda archive: add_file(archive, "result.json", writer.parts(how.now))
-        )
-
-
-def _yolo(*, is_turned: bool) -> Callable[[Writing, Iterator[Item]], Iterator[bytes]]:
+def _coco(*, has_images: bool = False) -> Callable[[Writing, Iterator[Item]], Iterator[bytes]]:
     def write(how: Writing, found: Iterator[Item]) -> Iterator[bytes]:
-        with how.spools() as file:
+        with _images(how, has_images) as packed, how.spools() as images, how.spools() as said:
+            writer = Coco(how.config, images, said, packed)
+            writer.take(found)
+            yield from _packed(
+                lambda archive: add_file(archive, "result.json", writer.parts(how.now)), packed
+            )
+
+    return write
+
+
+def _yolo(
+    *, is_turned: bool, has_images: bool = False
+) -> Callable[[Writing, Iterator[Item]], Iterator[bytes]]:
+    def write(how: Writing, found: Iterator[Item]) -> Iterator[bytes]:
+        with _images(how, has_images) as packed, how.spools() as file:
             drawer = Drawer(file)
-            writer = Yolo(how.config, drawer, is_turned=is_turned)
+            writer = Yolo(how.config, drawer, packed, is_turned=is_turned)
             writer.take(found)
             writer.finish(how.now)
-            yield from _packed(how, drawer.pack, "labels")
+            yield from _packed(drawer.pack, packed, "labels")
 
     return write
 
@@ -124,19 +134,31 @@ def _voc(how: Writing, found: Iterator[Item]) -> Iterator[bytes]:
     with how.spools() as file:
         drawer = Drawer(file)
         Voc(how.config, drawer).take(found)
-        yield from _packed(how, drawer.pack, "Annotations")
+        yield from _packed(drawer.pack, None, "Annotations")
+
+
+@contextmanager
+def _images(how: Writing, has_images: bool) -> Iterator[Images | None]:
+    if not has_images:
+        yield None
+        return
+    with closing(Images(how.find, how.spools)) as packed:
+        yield packed
 
 
 def _packed(
-    how: Writing, fill: Callable[[zipfile.ZipFile], None], *folders: str
+    fill: Callable[[zipfile.ZipFile], Iterator[None]], packed: Images | None, *folders: str
 ) -> Iterator[bytes]:
-    """An archive with the folders that the format has, images/ empty."""
-    with how.spools() as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in ("images", *folders):
-                add_folder(archive, name)
-            fill(archive)
-        yield from blocks(file)
+    """An archive with the folders that the format has; images/ is empty unless they are packed."""
+
+    def filled(archive: zipfile.ZipFile) -> Iterator[None]:
+        for name in ("images", *folders):
+            add_folder(archive, name)
+        yield from fill(archive)
+        if packed is not None:
+            yield from packed.pack(archive)
+
+    return archived(filled)
 
 
 _WRITERS: dict[str, Callable[[Writing, Iterator[Item]], Iterator[bytes]]] = {
@@ -146,8 +168,11 @@ _WRITERS: dict[str, Callable[[Writing, Iterator[Item]], Iterator[bytes]]] = {
     "PARQUET": _parquet,
     "CONLL2003": lambda how, found: texts.conll(how.config, found),
     "SPACY": lambda how, found: texts.spacy(how.config, found),
-    "COCO": _coco,
+    "COCO": _coco(),
     "YOLO": _yolo(is_turned=False),
     "YOLO_OBB": _yolo(is_turned=True),
+    "COCO_WITH_IMAGES": _coco(has_images=True),
+    "YOLO_WITH_IMAGES": _yolo(is_turned=False, has_images=True),
+    "YOLO_OBB_WITH_IMAGES": _yolo(is_turned=True, has_images=True),
     "VOC": _voc,
 }

@@ -10,8 +10,17 @@ import orjson
 
 from mlpi.labels.config.config import LabelConfig
 from mlpi.labels.exporting import classes
-from mlpi.labels.exporting.images import box_of, corners, image_of, label_of, points_of, stem_of
+from mlpi.labels.exporting.images import (
+    box_of,
+    corners,
+    image_of,
+    label_of,
+    path_of,
+    points_of,
+    stem_of,
+)
 from mlpi.labels.exporting.items import Item, Value
+from mlpi.labels.exporting.packing import Images
 from mlpi.labels.exporting.spool import Drawer
 from mlpi.labels.exporting.texts import field_of
 
@@ -21,9 +30,16 @@ _KEYS = ("rectanglelabels", "polygonlabels", "labels")
 class Yolo:
     """Label files in a drawer; of a task with several annotations the oldest one's."""
 
-    def __init__(self, config: LabelConfig, drawer: Drawer, *, is_turned: bool = False) -> None:
-        """is_turned: boxes as four corners (OBB)."""
-        self._drawer, self._is_turned = drawer, is_turned
+    def __init__(
+        self,
+        config: LabelConfig,
+        drawer: Drawer,
+        packed: Images | None = None,
+        *,
+        is_turned: bool = False,
+    ) -> None:
+        """packed: with the images themselves. is_turned: boxes as four corners (OBB)."""
+        self._drawer, self._packed, self._is_turned = drawer, packed, is_turned
         self._field = field_of(config)
         self._points = classes.ordered_key_points(config) or classes.key_points(config)
         self.classes = classes.boxed_classes(config) if self._points else classes.classes(config)
@@ -33,7 +49,8 @@ class Yolo:
             image = image_of(one, self._field)
             if not image:
                 continue
-            name = f"labels/{stem_of(image)}.txt"
+            path = self._packed.take(image) if self._packed else path_of(image)
+            name = f"labels/{stem_of(path)}.txt"
             if not one.output:
                 if name not in self._drawer:
                     self._drawer.put(name, b"")

@@ -310,7 +310,7 @@ class Deeds:
             .where(LabelPrediction.task_id.in_(ids))
             .returning(LabelPrediction.task_id)
         ).all()
-        count_tasks(session, project, sorted(set(gone)))
+        count_tasks(session, project, sorted(set(gone)), has_said=False)
         return len(gone)
 
     def _accept(

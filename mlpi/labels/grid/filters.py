@@ -271,6 +271,31 @@ def _wrong(message: str, advice: str | None = None) -> Invalid:
     return Invalid(message, advice=advice, field="filters")
 
 
+def sent(filters: Filters) -> dict[str, Any]:
+    """As clients write them; `read_filters` reads the same again."""
+    how = "or" if filters.is_any else "and"
+    return {"conjunction": how, "items": list(map(_sent, filters.items))}
+
+
+def _sent(one: Filter) -> dict[str, Any]:
+    value = one.value
+    if one.operator in ("in", "not_in"):
+        value = dict(zip(("min", "max"), map(_plain, value), strict=True))
+    elif isinstance(value, tuple):
+        value = list(map(_plain, value))
+    found = {
+        "filter": PREFIX + TASKS + one.column,
+        "operator": one.operator,
+        "type": one.kind,
+        "value": _plain(value),
+    }
+    return found if one.child is None else {**found, "child_filter": _sent(one.child)}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
 def as_items(filters: Sequence[Mapping[str, Any]], *, is_any: bool) -> dict[str, Any]:
     """Filters of a page, as clients write them."""
     return {"conjunction": "or" if is_any else "and", "items": list(filters)}

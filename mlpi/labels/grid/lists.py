@@ -191,26 +191,9 @@ class Grid:
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        """A session in which filters work. Raises RegexUnfit for what a database finds of one."""
-        with self._db.read() as session:
-            prepare(session, is_sqlite=self._db.is_sqlite)
-            if not self._db.is_sqlite:
-                session.execute(text(f"SET LOCAL statement_timeout = {REGEX_MS}"))
-            try:
-                yield session
-            except DBAPIError as error:
-                reason = str(error.orig).split("\n", 1)[0]
-                if any(word in reason for word in ("regular expression", "statement timeout")):
-                    raise RegexUnfit(
-                        f"The filter cannot be used: {reason}.", field="filters"
-                    ) from None
-                if "user-defined function raised" in reason:
-                    raise RegexUnfit(
-                        "The regular expression repeats too often for texts as long as these.",
-                        advice="Begin it with ^, or use fewer of *, + and {n,}.",
-                        field="filters",
-                    ) from None
-                raise
+        """A session in which filters work; see `filtering`."""
+        with self._db.read() as session, filtering(session, is_sqlite=self._db.is_sqlite):
+            yield session
 
     def _count(self, session: Session, test: Condition) -> int:
         return session.scalar(select(func.count()).select_from(LabelTask).where(test)) or 0
@@ -304,6 +287,27 @@ class Grid:
             while len(self._lists) > MOST_KEPT or (held > MOST_IDS and len(self._lists) > 1):
                 _, gone = self._lists.popitem(last=False)
                 held -= len(gone.ids or ())
+
+
+@contextmanager
+def filtering(session: Session, *, is_sqlite: bool) -> Iterator[None]:
+    """Filters work in the session. Raises RegexUnfit for what a database finds of one."""
+    prepare(session, is_sqlite=is_sqlite)
+    if not is_sqlite:
+        session.execute(text(f"SET LOCAL statement_timeout = {REGEX_MS}"))
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).split("\n", 1)[0]
+        if any(word in reason for word in ("regular expression", "statement timeout")):
+            raise RegexUnfit(f"The filter cannot be used: {reason}.", field="filters") from None
+        if "user-defined function raised" in reason:
+            raise RegexUnfit(
+                "The regular expression repeats too often for texts as long as these.",
+                advice="Begin it with ^, or use fewer of *, + and {n,}.",
+                field="filters",
+            ) from None
+        raise
 
 
 def _cut(

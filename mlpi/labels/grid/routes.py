@@ -12,14 +12,19 @@ from starlette.datastructures import FormData, QueryParams
 
 from mlpi.auth.roles import Role
 from mlpi.errors import Invalid, MlpiError, NotFound
+from mlpi.labels.api.exports import sent
+from mlpi.labels.exporting.chosen import Chosen
+from mlpi.labels.exporting.formats import fitting
 from mlpi.labels.grid import cells
 from mlpi.labels.grid.columns import DATA, column_named
 from mlpi.labels.grid.deeds import DEEDS
 from mlpi.labels.grid.expressions import STATUSES
 from mlpi.labels.grid.filters import Filters, Selection
+from mlpi.labels.grid.filters import sent as sent_filters
 from mlpi.labels.grid.lists import Shown, fields_of_project
 from mlpi.labels.grid.look import SIZES, WORDS, Look, read_look
 from mlpi.labels.grid.reading import lines
+from mlpi.labels.grid.views import title_of
 from mlpi.labels.models import LabelProject, LabelView
 from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
@@ -62,6 +67,18 @@ def _add_grid(pages: APIRouter, room: Room) -> None:
             ),
             assignable=room.deeds.people(workspace),
         )
+
+    @pages.get(ONE + "/tasks/export")
+    def export(request: Request, project_id: int, format: str = "JSON") -> Response:  # noqa: A002
+        """The selected tasks as a file; all of them that match, where that is ticked."""
+        workspace, asked = workspace_of(request), request.query_params
+        look = _look(room, workspace, project_id, asked, room.deeds.members(workspace))
+        filters, selection = _picked(look, asked)
+        if selection.is_none:
+            raise Invalid("No task is selected.", field="ids[]")
+        narrow = sent_filters(filters) if filters.items else None
+        chosen = Chosen(drafts=True, filters=narrow, ids=selection.ids)
+        return sent(room.exports.export(workspace, project_id, format, chosen))
 
     @pages.get(ONE + "/tasks/{task_id}")
     def task(request: Request, project_id: int, task_id: int) -> Response:
@@ -134,12 +151,7 @@ def _add_deeds(pages: APIRouter, room: Room) -> None:
         deed = str(form.get("deed") or "")
         people = room.deeds.members(workspace)
         look = _look(room, workspace, project_id, form, people)
-        is_all = bool(form.get("all"))
-        if look.error and is_all:
-            raise look.error
-        ids = tuple(_number(one) for one in form.getlist("ids[]"))
-        filters = look.filters if is_all else Filters()
-        selection = Selection() if is_all else Selection(False, ids)
+        filters, selection = _picked(look, form)
         up_to = _number(form.get("up_to") or 0) or room.grid.newest(workspace, project_id)
         total = _number(form.get("total") or 0)
         if not total:
@@ -181,6 +193,15 @@ def _add_deeds(pages: APIRouter, room: Room) -> None:
         )
 
 
+def _picked(look: Look, given: QueryParams | FormData) -> tuple[Filters, Selection]:
+    """The tasks that are ticked, or all that match. Raises Invalid."""
+    if given.get("all"):
+        if look.error:
+            raise look.error
+        return look.filters, Selection()
+    return Filters(), Selection(False, tuple(_number(one) for one in given.getlist("ids[]")))
+
+
 def _look(
     room: Room,
     workspace: str,
@@ -192,9 +213,7 @@ def _look(
     view: LabelView | None = None
     text = given.get("view")
     if isinstance(text, str) and text.isdecimal():
-        view = room.views.get(workspace, int(text[:12]))
-        if view.project_id != project_id:
-            raise NotFound(f"There is no view {view.id} in this project.")
+        view = room.views.of_project(workspace, project_id, int(text[:12]))
     return read_look(given, people, view)
 
 
@@ -247,13 +266,11 @@ def _context(
         "project": project,
         "look": look,
         "shown": shown,
-        "views": [
-            (one.id, str(one.data.get("title") or f"View {one.id}"))
-            for one in room.views.all(workspace, project.id)
-        ],
+        "views": [(one.id, title_of(one)) for one in room.views.all(workspace, project.id)],
         "columns": [column for name in columns if (column := column_named(name))],
         "choices": cells.choices(fields),
         "rows": [(one, cells.cells(one, columns, people, assigned, images)) for one in tasks],
+        "formats": fitting(config),
         "label_options": [(one, one) for one in dict.fromkeys(labels)][:500],
         "by_options": [(one, one) for one in people.values()],
         "people": people,

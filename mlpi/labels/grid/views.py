@@ -51,6 +51,15 @@ class Views:
         with self._db.read() as session:
             return view_of(session, workspace, view_id)
 
+    def of_project(self, workspace: str, project_id: int, view_id: int) -> LabelView:
+        """A project's own. Raises NotFound."""
+        with self._db.read() as session:
+            project_of(session, workspace, project_id)
+            view = view_of(session, workspace, view_id)
+        if view.project_id != project_id:
+            raise NotFound(f"There is no view {view_id} in this project.")
+        return view
+
     def add(
         self, workspace: str, project_id: int, given: Mapping[str, Any], principal: Principal
     ) -> LabelView:
@@ -112,6 +121,11 @@ def view_of(session: Session, workspace: str, view_id: int) -> LabelView:
         if project is not None and project.workspace == workspace:
             return view
     raise NotFound(f"There is no view {view_id} in this workspace.")
+
+
+def title_of(view: LabelView) -> str:
+    """What people call it."""
+    return str(view.data.get("title") or f"View {view.id}")
 
 
 def asked_by(view: LabelView) -> tuple[Filters, Order, Selection]:

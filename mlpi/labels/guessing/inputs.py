@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from mlpi.labels.bringing.finding import Find
 from mlpi.labels.guessing.answers import Size, Unfit
 from mlpi.labels.guessing.plan import Plan
 
 LARGEST_PICTURE = 64 << 20  # bytes
-# Where the file of an address such as /data/upload/1/name.png lies; None for no such file.
-Find = Callable[[str], Path | None]
 
 
 def input_of(plan: Plan, data: Mapping[str, Any], find: Find) -> tuple[Any, Size | None]:

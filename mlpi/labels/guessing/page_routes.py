@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from mlpi.errors import MlpiError, NotFound
 from mlpi.labels.config.config import read_config
 from mlpi.labels.guessing.plan import ANSWERED, KINDS, MODES
 from mlpi.labels.room import Room
+from mlpi.web.forms import Fields, Text, Tick, fields
 from mlpi.web.render import back_to, principal_of, render, wants_part, workspace_of
 
 AT = "/labels/{project_id}/models"
 VERSIONS = "/labels/{project_id}/versions"
 MOST_ACCEPTED = 2000  # with one click
-Text = Annotated[str, Form()]
-Tick = Annotated[bool, Form()]
-FIELDS = (
-    *("source", "url", "title", "basic_auth_user", "basic_auth_pass", "field", "kind"),
-    *("control", "width", "height", "mode", "top"),
+PLAN = ("field", "kind", "control", "width", "height", "mode", "top")
+EMPTY = dict.fromkeys(
+    (*("source", "url", "title", "basic_auth_user", "basic_auth_pass"), *PLAN), ""
 )
+Sent = Annotated[Fields, Depends(fields(EMPTY))]
 
 
 def router(room: Room) -> APIRouter:
@@ -57,7 +57,7 @@ def router(room: Room) -> APIRouter:
             controls=[one.name for one in config.controls.values() if one.tag.name in ANSWERED],
             kinds=KINDS,
             modes=MODES,
-            form=form or dict.fromkeys(FIELDS, ""),
+            form=form or EMPTY,
             error=error,
             done=done,
         )
@@ -67,55 +67,26 @@ def router(room: Room) -> APIRouter:
         return page(request, project_id, done=done)
 
     @pages.post(AT)
-    def add_model(
-        request: Request,
-        project_id: int,
-        *,
-        source: Text = "",
-        url: Text = "",
-        title: Text = "",
-        basic_auth_user: Text = "",
-        basic_auth_pass: Text = "",
-        field: Text = "",
-        kind: Text = "",
-        control: Text = "",
-        width: Text = "",
-        height: Text = "",
-        mode: Text = "",
-        top: Text = "",
-    ) -> Response:
-        plan = {
-            "field": field or None,
-            "kind": kind,
-            "control": control,
-            "width": width,
-            "height": height,
-            "mode": mode,
-            "top": top,
-        }
-        sent: dict[str, Any] = {"title": title}
-        if url.strip():
-            sent |= {"kind": "http", "url": url, "basic_auth_user": basic_auth_user}
+    def add_model(request: Request, project_id: int, form: Sent) -> Response:
+        sent: dict[str, Any] = {"title": form["title"]}
+        if form["url"].strip():
+            user = form["basic_auth_user"]
+            sent |= {"kind": "http", "url": form["url"], "basic_auth_user": user}
             sent |= {
-                "basic_auth_pass": basic_auth_pass,
-                "auth_method": "BASIC_AUTH" if basic_auth_user else "NONE",
+                "basic_auth_pass": form["basic_auth_pass"],
+                "auth_method": "BASIC_AUTH" if user else "NONE",
             }
         else:
-            sent |= {"kind": "mlflow", "source": source, "plan": plan}
+            plan: dict[str, str | None] = {name: form[name] for name in PLAN}
+            plan["field"] = form["field"] or None
+            sent |= {"kind": "mlflow", "source": form["source"], "plan": plan}
         try:
             room.backends.add(workspace_of(request), project_id, sent, principal_of(request))
         except MlpiError as error:
             if error.status not in (400, 409, 422, 502, 503):
                 raise
-            form = {
-                "source": source,
-                "url": url,
-                "title": title,
-                "basic_auth_user": basic_auth_user,
-                "basic_auth_pass": "",
-                **{name: value or "" for name, value in plan.items()},
-            }
-            return page(request, project_id, status=422, error=error, form=form)
+            shown = {**form, "basic_auth_pass": ""}
+            return page(request, project_id, status=422, error=error, form=shown)
         return back_to(request, f"/labels/{project_id}/models", done="added")
 
     @pages.post(AT + "/{backend_id}/run")

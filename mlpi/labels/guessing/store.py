@@ -98,7 +98,7 @@ def keep(
         )
     if rows:
         session.execute(insert(LabelPrediction), rows)
-        count_tasks(session, project, sorted(there))
+        count_tasks(session, project, sorted(there), has_said=False)
     return len(rows)
 
 

@@ -8,31 +8,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-from sqlalchemy import select
 
 from mlpi.clock import utcnow
 from mlpi.db import Database
 from mlpi.errors import MlpiError
 from mlpi.jobs.context import JobContext, JobFailed
 from mlpi.labels import given
+from mlpi.labels.bringing.finding import finder
 from mlpi.labels.config.config import LabelConfig, read_config
 from mlpi.labels.guessing import store
 from mlpi.labels.guessing.answers import Unfit, guess
-from mlpi.labels.guessing.inputs import Find, input_of
+from mlpi.labels.guessing.inputs import input_of
 from mlpi.labels.guessing.plan import Plan
 from mlpi.labels.guessing.remote import Remote, RemoteFailed
 from mlpi.labels.guessing.store import Waiting
-from mlpi.labels.models import LabelFile
 from mlpi.labels.projects import project_of
 
 BATCH = {"text": 200, "features": 200, "image": 32}
 REMOTE_BATCH = 16
 MOST_TOLD = 20  # tasks whose answers did not fit, in a job's result
 TRIES, PAUSE_S = 3, 2.0
-UPLOADS = "/data/upload/"
 
 # (prediction as clients send it, None) or (None, why there is none), for each task.
 Said = tuple[Mapping[str, Any] | None, str | None]
@@ -189,7 +185,7 @@ def _asker(
     context.progress(0.0, f"loading {params['title']}")
     plan = Plan(**params["plan"])
     model = Model(params["title"], params["artifacts"], params["path"])
-    find = _finder(db, context.home, context.workspace)
+    find = finder(db, context.home, context.workspace)
 
     def ask(tasks: Sequence[Waiting]) -> list[Said]:
         said: list[Said] = [(None, None)] * len(tasks)
@@ -262,26 +258,3 @@ def _remote(params: Mapping[str, Any], config: LabelConfig) -> Ask:
 
 def _without_nothing(one: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in one.items() if value is not None}
-
-
-def _finder(db: Database, home: Path, workspace: str) -> Find:
-    """Files that were uploaded to a project of this workspace, by their address."""
-
-    def find(address: str) -> Path | None:
-        if not address.startswith(UPLOADS):
-            return None
-        number, _, key = address.removeprefix(UPLOADS).partition("/")
-        if not number.isdecimal() or not key or "/" in key:
-            return None
-        try:
-            with db.read() as session:
-                project_of(session, workspace, int(number))
-                asked = select(LabelFile.key).where(
-                    LabelFile.project_id == int(number), LabelFile.key == key
-                )
-                known = session.scalar(asked)
-        except MlpiError:
-            return None
-        return home / "labels" / "files" / number / known if known else None
-
-    return find
