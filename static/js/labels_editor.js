@@ -311,6 +311,12 @@
   const isFree = () => document.activeElement === document.body || document.activeElement.matches("main, .span-text");
   keys.on(["tab"], "The next region", () => isFree() && besideRegion(1));
   keys.on(["shift+tab"], "The region before", () => isFree() && besideRegion(-1));
+  keys.on(["enter"], "Into the text, picture or sound", () => {
+    const place = find("stage").querySelector(".span-text, .easel:not(.is-broken)");
+    if (!place || !(document.activeElement === document.body || document.activeElement.matches("main"))) return false;
+    place.focus();
+    return true;
+  });
   keys.on(["alt+r"], "Relate the region to another", () => {
     if (isReadonly() || mine.selected === null) return;
     now.relating = mine.selected;

@@ -40,13 +40,12 @@
       if (to !== buckets[column].name) put(item, to, now[to].length);
       else if (down) put(item, to, at + down);
     }
-    // Dragging: the card goes with the pointer and falls where it is let go. A finger takes it by its
-    // grip, for elsewhere it scrolls the page.
+    // Dragging: a copy of the card goes with the pointer, and a line says where it would fall; nothing
+    // else moves meanwhile. A finger takes a card by its grip, for elsewhere it scrolls the page.
     const APART_PX = 6; // less is a click
     function placeAt(x, y, made) {
-      const under = document.elementsFromPoint(x, y).filter((one) => !made.contains(one));
-      const list = under.map((one) => one.closest(".ranker > section")?.querySelector("ol")).find((one) => one && board.contains(one));
-      if (!list) return null;
+      const list = document.elementFromPoint(x, y)?.closest(".ranker > section")?.querySelector("ol");
+      if (!list || !board.contains(list)) return null;
       const others = [...list.children].filter((one) => one.dataset.id && one !== made);
       const at = others.findIndex((one) => y < one.getBoundingClientRect().top + one.offsetHeight / 2);
       return { list, bucket: list.dataset.bucket, at: at < 0 ? others.length : at, before: others[at] ?? null };
@@ -55,27 +54,27 @@
       const isHeld = event.pointerType === "mouse" ? !event.target.closest("button") : event.target.closest(".grip");
       if (event.button !== 0 || !isHeld || context.isReadonly()) return;
       const [x, y] = [event.clientX, event.clientY];
-      let place = null;
-      const slot = make("li", { className: "slot", "aria-hidden": "true" });
+      const line = make("li", { className: "falls", "aria-hidden": "true" });
+      let [copy, place] = [null, null];
       const move = (now) => {
-        if (!made.classList.contains("is-moving")) {
-          if (Math.hypot(now.clientX - x, now.clientY - y) < APART_PX) return;
-          const { left, top, width, height } = made.getBoundingClientRect();
-          slot.style.height = `${height}px`;
-          made.after(slot);
+        if (!copy && Math.hypot(now.clientX - x, now.clientY - y) < APART_PX) return;
+        if (!copy) {
+          const { left, top, width } = made.getBoundingClientRect();
+          copy = make("div", { className: "copy", "aria-hidden": "true" }, ...[...made.cloneNode(true).childNodes]);
+          Object.assign(copy.style, { left: `${left}px`, top: `${top}px`, width: `${width}px` });
+          board.append(copy);
           made.classList.add("is-moving");
-          Object.assign(made.style, { left: `${left}px`, top: `${top}px`, width: `${width}px` });
         }
-        made.style.transform = `translate(${now.clientX - x}px, ${now.clientY - y}px)`;
+        copy.style.transform = `translate(${now.clientX - x}px, ${now.clientY - y}px)`;
         place = placeAt(now.clientX, now.clientY, made);
-        if (place) place.list.insertBefore(slot, place.before);
-        else slot.remove();
+        if (place) place.list.insertBefore(line, place.before);
+        else line.remove();
       };
       const end = (now) => {
         for (const [name, run] of handlers) made.removeEventListener(name, run);
         made.classList.remove("is-moving");
-        Object.assign(made.style, { transform: "", left: "", top: "", width: "" });
-        slot.remove();
+        copy?.remove();
+        line.remove();
         if (now.type === "pointerup" && place) put(item, place.bucket, place.at);
       };
       const handlers = [["pointermove", move], ["pointerup", end], ["pointercancel", end], ["lostpointercapture", end]];
