@@ -67,9 +67,10 @@ def test_enter_leads_from_the_page_into_the_task_and_stays_a_buttons_own(
     for key in ("Home", "Shift+ArrowRight", "Shift+ArrowRight", "2"):
         page.keyboard.press(key)
     expect(page.locator("#panel .item")).to_contain_text("Place")
+    expect(page.locator("#panel .item")).to_have_attribute("aria-pressed", "true")
     page.locator("#panel .item").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#panel .item")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#panel .item")).to_have_attribute("aria-pressed", "false")
     page.locator("#show-keys").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#keys-sheet")).to_contain_text("Into the text, picture or sound")
@@ -90,7 +91,7 @@ def test_who_imports_chooses_what_becomes_of_rows_that_do_not_fit(
     assert look_at(page) == []
     page.get_by_label("leave them out").check()
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.locator("#imports")).to_contain_text("1 row left out", timeout=60_000)
+    page.wait_for_url("**done=1*")  # of two
 
 
 def finger(session: CDPSession, kind: str, x: float, y: float) -> None:
