@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import CDPSession, expect
+from playwright.sync_api import CDPSession, Page, expect
 
 from mlpi.labels.templates.catalogue import TEMPLATES, template
 from tests.browser.conftest import Watch
@@ -14,7 +14,7 @@ from tests.browser.seen import look_at
 from tests.service import Service, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 LONG = "Long-without-a-space" * 10
 
 
@@ -94,6 +94,12 @@ def test_who_imports_chooses_what_becomes_of_rows_that_do_not_fit(
     page.wait_for_url("**done=1*")  # of two
 
 
+def middle(page: Page, place: str) -> tuple[float, float]:
+    box = page.locator(place).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def finger(session: CDPSession, kind: str, x: float, y: float) -> None:
     points = [] if kind == "touchEnd" else [{"x": x, "y": y}]
     session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
@@ -115,8 +121,7 @@ def test_an_order_is_dragged_by_touch_and_elsewhere_a_finger_scrolls(
     session = watched.context.new_cdp_session(page)
 
     def drag(start: str, end: str) -> None:
-        found = [page.locator(one).bounding_box() for one in (start, end)]
-        (x, y), (to_x, to_y) = [(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2) for b in found]
+        (x, y), (to_x, to_y) = middle(page, start), middle(page, end)
         finger(session, "touchStart", x, y)
         for step in range(1, 9):
             finger(session, "touchMove", x + (to_x - x) * step / 8, y + (to_y - y) * step / 8)
