@@ -93,6 +93,14 @@ class Part(Protocol):
         ...
 
 
+class Finished(Part, Protocol):
+    """A part with a last step that no client can take."""
+
+    def finish(self, settings: Settings) -> None:
+        """Called once it is filled, in the demo's own process."""
+        ...
+
+
 class Demo:
     """Fills and removes the demo of one house, one at a time per home."""
 
@@ -128,6 +136,8 @@ class Demo:
                 if part.state(settings) is State.ABSENT:
                     with key(self._house, self._actor) as token:
                         self._run_child(name, base_url, token)
+                    if hasattr(part, "finish"):
+                        cast("Finished", part).finish(settings)
             return True
 
     def remove(self) -> None:

@@ -213,7 +213,7 @@
     } catch (error) {
       for (const card of group) {
         card.isAsked = false;
-        if (!card.plot && !card.curves.size) say(card.box, `Could not be loaded. ${error.message}`);
+        if (!card.plot && !card.curves.size) say(card.box, document.getElementById("filter-wrong")?.hidden === false ? "Not drawn while the filter of runs is wrong." : `Could not be loaded. ${error.message}`);
       }
       document.dispatchEvent(new CustomEvent("boards:trouble", { detail: error }));
     } finally {

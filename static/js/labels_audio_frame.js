@@ -38,15 +38,30 @@
     audio.src = url;
   });
 
+  // What a data: URI holds, as a file.
+  function blobOf(uri) {
+    const comma = uri.indexOf(",");
+    const [type, ...how] = uri.slice(5, comma).split(";");
+    const body = decodeURIComponent(uri.slice(comma + 1));
+    const bytes = how.includes("base64") ? Uint8Array.from(atob(body), (one) => one.charCodeAt(0)) : new TextEncoder().encode(body);
+    return new Blob([bytes], { type });
+  }
+
   /** Brings a sound in: {duration, peaks}, peaks null when it is long and streams. attempt: how often it
    * was tried before. Raises what is to be said. */
   own.loadSound = async (audio, url, attempt, signal) => {
     if (!url) throw new Error("The task's data holds no address for it.");
+    // A sound inside of the task's data: pages ask no address but this host's, so that it gets one.
+    const held = url.startsWith("data:") ? blobOf(url) : null;
+    if (held) {
+      url = URL.createObjectURL(held);
+      signal.addEventListener("abort", () => URL.revokeObjectURL(url), { once: true });
+    }
     // Browsers keep what came of an address, even when it was no sound; a fragment makes it another.
     let duration = await metadata(audio, attempt ? `${url}#again-${attempt}` : url);
     const isShort = !Number.isFinite(duration) || duration <= SHORT_S;
     if (!isShort) return { duration, peaks: null };
-    const answer = await fetch(url, { signal, cache: attempt ? "reload" : "default" });
+    const answer = held ? new Response(held) : await fetch(url, { signal, cache: attempt ? "reload" : "default" });
     if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
     if (Number(answer.headers.get("Content-Length")) > SHORT_BYTES && Number.isFinite(duration)) {
       await answer.body?.cancel();

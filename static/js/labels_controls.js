@@ -73,7 +73,7 @@
       };
     }
     const isInline = control.attributes.showInline === "true" || control.attributes.layout === "inline";
-    const group = make("div", { className: `options ${isInline ? "" : "column"}`, role: "group", "aria-label": control.attributes.title || control.name });
+    const group = make("div", { className: `options ${isInline ? "" : "stacked"}`, role: "group", "aria-label": control.attributes.title || control.name });
     for (const label of context.labels) {
       const button = labels.option(context, label, () => toggle(label), {});
       button.classList.add(control.isMultiple ? "many" : "one");
@@ -139,7 +139,7 @@
     const group = make("div", { className: "stars", role: "group", "aria-label": context.control.name });
     const set = (number) => !context.isReadonly() && context.set(context.answer() === number ? null : number);
     for (let number = 1; number <= most; number += 1) {
-      const star = make("button", { type: "button", className: "star", textContent: "★", title: `${number} of ${most}`, "aria-label": `${number} of ${most}`, "aria-pressed": "false" });
+      const star = make("button", { type: "button", className: "star", textContent: "☆", title: `${number} of ${most}`, "aria-label": `${number} of ${most}`, "aria-pressed": "false" });
       star.addEventListener("click", () => set(number));
       group.append(star);
       if (most <= 9) context.key("", () => set(number), `${context.control.name}: ${number} of ${most}`);
@@ -156,6 +156,7 @@
       draw() {
         [...group.children].forEach((one, at) => {
           one.classList.toggle("on", at < (context.answer() ?? 0));
+          one.textContent = at < (context.answer() ?? 0) ? "★" : "☆";
           one.setAttribute("aria-pressed", String(at + 1 === context.answer()));
         });
       },

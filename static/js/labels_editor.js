@@ -243,7 +243,7 @@
     [find("tabs").hidden, find("panel").hidden, find("label-empty").hidden] = [true, true, false];
     delete root.dataset.task;
     const words = progress.total ? "There is nothing left for you to label here. Tasks that others have before them may come back." : "This project has no tasks yet. They come in through Label Studio’s API or an import.";
-    find("label-empty").replaceChildren(make("h2", { textContent: progress.total ? "All done" : "No tasks yet" }), make("p", { textContent: words }), make("a", { className: "btn", href: document.querySelector(".label-head a").href, textContent: "To the project" }), button("Look again", goOn, ""));
+    find("label-empty").replaceChildren(make("h2", { textContent: progress.total ? "All done" : "No tasks yet" }), make("p", { textContent: words }), make("div", { className: "tools" }, progress.total ? null : make("a", { className: "btn primary", href: `/labels/${start.project}/import?workspace=${encodeURIComponent(start.workspace)}`, textContent: "Import tasks" }), make("a", { className: "btn", href: document.querySelector(".label-head a").href, textContent: "To the project" }), button("Look again", goOn, "")));
     find("task-name").textContent = progress.total ? "All done" : "No tasks";
     for (const id of ["submit", "skip", "undo", "redo"]) find(id).disabled = true;
     find("previous").disabled = sitting.current === null;
@@ -311,6 +311,12 @@
   const isFree = () => document.activeElement === document.body || document.activeElement.matches("main, .span-text");
   keys.on(["tab"], "The next region", () => isFree() && besideRegion(1));
   keys.on(["shift+tab"], "The region before", () => isFree() && besideRegion(-1));
+  keys.on(["enter"], "Into the text, picture or sound", () => {
+    const place = find("stage").querySelector(".span-text, .easel:not(.is-broken)");
+    if (!place || !(document.activeElement === document.body || document.activeElement.matches("main"))) return false;
+    place.focus();
+    return true;
+  });
   keys.on(["alt+r"], "Relate the region to another", () => {
     if (isReadonly() || mine.selected === null) return;
     now.relating = mine.selected;

@@ -5,6 +5,7 @@
   const { make } = labels;
   const OWN = [..."123456789", ..."abcdefghijklmnopqrstuvwxyz"];
   const NAMES = { " ": "space", ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Delete: "delete", Backspace: "backspace" };
+  const OFFERED = ["tab", "shift+tab", "enter"]; // first: what does not take one says false
   const SHOWN = { ctrl: "Ctrl", shift: "Shift", alt: "Alt", space: "Space", enter: "Enter", left: "←", right: "→", escape: "Esc", backspace: "Backspace", delete: "Delete", tab: "Tab" };
 
   function comboOf(event) {
@@ -62,9 +63,9 @@
       const found = given.get(combo) ?? page.get(combo);
       if (!found || (event.repeat && !/left|right|ctrl\+(shift\+)?z/.test(combo))) return;
       // A button's own keys stay its own.
-      if (["tab", "shift+tab"].includes(combo) && found.run(event) === false) return;
+      if (OFFERED.includes(combo) && found.run(event) === false) return;
       event.preventDefault();
-      if (!combo.endsWith("tab")) found.run(event);
+      if (!OFFERED.includes(combo)) found.run(event);
     });
     return keys;
   };

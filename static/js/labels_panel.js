@@ -89,7 +89,7 @@
         if (focused) list.querySelector(`[data-region="${CSS.escape(focused)}"]`)?.focus();
         count.textContent = regions.length ? String(regions.length) : "";
         empty.hidden = regions.length > 0;
-        empty.textContent = given.isReadonly() ? "There are none." : "None yet. Choose a label, then mark a place; or mark first, then press the label’s key.";
+        empty.textContent = given.isReadonly() ? "There are none." : "None yet. Choose a label, then mark a place; or mark first, then choose the label.";
         const relations = state.relations();
         tieBox.hidden = !config.hasRelations && !relations.length;
         ties.replaceChildren(...relations.map((one) => tieLine(one, state, regions)));

@@ -40,7 +40,47 @@
       if (to !== buckets[column].name) put(item, to, now[to].length);
       else if (down) put(item, to, at + down);
     }
-    let dragged = null;
+    // Dragging: a copy of the card goes with the pointer, and a line says where it would fall; nothing
+    // else moves meanwhile. A finger takes a card by its grip, for elsewhere it scrolls the page.
+    const APART_PX = 6; // less is a click
+    function placeAt(x, y, made) {
+      const list = document.elementFromPoint(x, y)?.closest(".ranker > section")?.querySelector("ol");
+      if (!list || !board.contains(list)) return null;
+      const others = [...list.children].filter((one) => one.dataset.id && one !== made);
+      const at = others.findIndex((one) => y < one.getBoundingClientRect().top + one.offsetHeight / 2);
+      return { list, bucket: list.dataset.bucket, at: at < 0 ? others.length : at, before: others[at] ?? null };
+    }
+    function drag(event, made, item) {
+      const isHeld = event.pointerType === "mouse" ? !event.target.closest("button") : event.target.closest(".grip");
+      if (event.button !== 0 || !isHeld || context.isReadonly()) return;
+      const [x, y] = [event.clientX, event.clientY];
+      const line = make("li", { className: "falls", "aria-hidden": "true" });
+      let [copy, place] = [null, null];
+      const move = (now) => {
+        if (!copy && Math.hypot(now.clientX - x, now.clientY - y) < APART_PX) return;
+        if (!copy) {
+          const { left, top, width } = made.getBoundingClientRect();
+          copy = make("div", { className: "copy", "aria-hidden": "true" }, ...[...made.cloneNode(true).childNodes]);
+          Object.assign(copy.style, { left: `${left}px`, top: `${top}px`, width: `${width}px` });
+          board.append(copy);
+          made.classList.add("is-moving");
+        }
+        copy.style.transform = `translate(${now.clientX - x}px, ${now.clientY - y}px)`;
+        place = placeAt(now.clientX, now.clientY, made);
+        if (place) place.list.insertBefore(line, place.before);
+        else line.remove();
+      };
+      const end = (now) => {
+        for (const [name, run] of handlers) made.removeEventListener(name, run);
+        made.classList.remove("is-moving");
+        copy?.remove();
+        line.remove();
+        if (now.type === "pointerup" && place) put(item, place.bucket, place.at);
+      };
+      const handlers = [["pointermove", move], ["pointerup", end], ["pointercancel", end], ["lostpointercapture", end]];
+      made.setPointerCapture(event.pointerId);
+      for (const [name, run] of handlers) made.addEventListener(name, run);
+    }
     const board = make("div", { className: "ranker", role: "group", "aria-label": control.name });
     const keep = make("button", { type: "button", className: "btn small", textContent: "Keep this order" });
     keep.addEventListener("click", () => store(places()));
@@ -52,8 +92,8 @@
         button.addEventListener("click", () => step(item, down, across));
         return button;
       };
-      const made = make("li", { tabIndex: 0, draggable: "true", "data-id": item.id, "aria-label": `${number + 1}: ${item.title ?? item.id}. Arrows move it.` },
-        make("span", { className: "num dimmer", textContent: String(number + 1) }),
+      const made = make("li", { tabIndex: 0, "data-id": item.id, "aria-label": `${number + 1}: ${item.title ?? item.id}. Arrows move it.` },
+        make("span", { className: "grip dimmer num", title: "Drag it", textContent: `⠿ ${number + 1}` }),
         make("div", { className: "what" }, make("b", { textContent: String(item.title ?? item.id) }), item.body ? make("p", { textContent: String(item.body) }) : null),
         make("span", { className: "turns" }, turn("Up", "↑", -1, 0), turn("Down", "↓", 1, 0), ...(buckets.length > 1 ? [turn("To the left", "←", 0, -1), turn("To the right", "→", 0, 1)] : [])));
       made.addEventListener("keydown", (event) => {
@@ -63,11 +103,7 @@
         event.stopPropagation();
         step(item, ...move);
       });
-      made.addEventListener("dragstart", (event) => {
-        dragged = item;
-        event.dataTransfer.effectAllowed = "move";
-        event.dataTransfer.setData("text/plain", item.id);
-      });
+      made.addEventListener("pointerdown", (event) => drag(event, made, item));
       return made;
     }
     return {
@@ -76,15 +112,7 @@
         const focused = document.activeElement?.dataset?.id;
         board.replaceChildren(...buckets.map(({ name, title }) => {
           const list = make("ol", { "data-bucket": name, "aria-label": title }, ...now[name].map(card));
-          list.addEventListener("dragover", (event) => dragged && event.preventDefault());
-          list.addEventListener("drop", (event) => {
-            event.preventDefault();
-            const others = [...list.children].filter((one) => one.dataset.id !== dragged.id);
-            const at = others.findIndex((one) => event.clientY < one.getBoundingClientRect().top + one.offsetHeight / 2);
-            put(dragged, name, at < 0 ? others.length : at);
-            dragged = null;
-          });
-          return make("section", {}, make("h3", { textContent: title, title, className: "t" }), list);
+          return make("section", {}, make("h2", { textContent: title, title, className: "t" }), list);
         }));
         if (focused) board.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
         keep.hidden = context.answer() !== null || context.isReadonly();

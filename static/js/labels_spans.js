@@ -98,7 +98,7 @@
           Object.assign(mark.style, { left: `${rect.left - origin.left}px`, top: `${rect.top - origin.top}px`, width: `${rect.width}px`, height: `${rect.height + level * 3}px`, borderColor: colour, background: `color-mix(in oklab, ${colour} ${region.id === chosenId ? 45 : 24}%, transparent)` });
           if (number === rects.length - 1 && context.attributes.showLabels !== "false") {
             const tag = make("span", { className: "span-tag", textContent: (region.value[region.type] ?? []).join(", ") });
-            tag.style.color = colour;
+            tag.style.color = `color-mix(in oklab, ${colour} 40%, var(--ink))`;
             mark.append(tag);
           }
           under.append(mark);

@@ -19,7 +19,10 @@ MOST_FIELDS = 3  # shown before anybody chooses
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """kind: text, number, time, chips, status, image, or none. value: what the kind takes."""
+    """kind: text, number, time, chips, status, image, inline, or none. value: what the kind takes.
+
+    image: at an address of this host; inline: inside of the data itself.
+    """
 
     kind: str
     value: Any = None
@@ -75,7 +78,9 @@ def _of_data(data: Mapping[str, Any], name: str, images: set[str]) -> Cell:
     value = _within(data, name)
     if name in images:
         first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, str) and first:
+        if isinstance(first, str) and first.startswith("data:image/"):
+            return Cell("inline", first)
+        if isinstance(first, str) and first.startswith("/") and not first.startswith("//"):
             return Cell("image", first, first[:300])
     if value is None or value == "":
         return Cell("none")
