@@ -32,7 +32,6 @@ from mlpi.labels.tasks import TaskPage, Whole, whole
 FEW = 5_000  # tasks of a project: less are ordered anew for each page
 STRETCH = 1_000  # ids that are read at once, twenty pages
 FEWER = 4  # times: so many fewer tasks are looked up by their ids, not among all
-WALKED = ("id", "updated_at")  # orders that an index gives, either way
 REGEX_MS = 10_000  # that PostgreSQL may take over a filter
 
 
@@ -59,7 +58,7 @@ class _Asked:
 
     @property
     def is_kept(self) -> bool:
-        return self.project.task_count > FEW and self.order.column not in WALKED
+        return self.project.task_count > FEW and self.order.column not in ordering.WALKED
 
     def narrow(self, ids: Sequence[int]) -> None:
         """Ask for what passed by its ids, where that spares reading the others."""
