@@ -20,17 +20,7 @@ CONFIG = """<View><Text name="t" value="$text"/><Image name="i" value="$image"/>
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("grid")) as running:
-        for name in ("ana", "eve", "vic", "otto"):
-            running.add_user(name)
-        for workspace in ("lab", "other"):
-            running.mlpi("workspace", "add", workspace)
-        for workspace, name, role in (
-            ("lab", "ana", "owner"),
-            ("lab", "eve", "editor"),
-            ("lab", "vic", "viewer"),
-            ("other", "otto", "owner"),
-        ):
-            running.mlpi("member", "add", workspace, name, role)
+        running.settle()
         yield running
 
 
