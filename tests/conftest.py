@@ -79,17 +79,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     any of the four comes behind these.
     """
     with running_service(tmp_path_factory.mktemp("service")) as running:
-        running.add_user("admin")
-        for name in ("ana", "eve", "vic", "otto"):
-            running.add_user(name)
-        for workspace in ("lab", "other"):
-            running.mlpi("workspace", "add", workspace)
-        for workspace, name, role in (
-            ("lab", "ana", "owner"),
-            ("lab", "eve", "editor"),
-            ("lab", "vic", "viewer"),
-            ("other", "otto", "owner"),
-        ):
-            running.mlpi("member", "add", workspace, name, role)
+        running.settle()
         running.wait_ready()
         yield running

@@ -130,6 +130,20 @@ class Service:
     def add_user(self, name: str, *options: str) -> None:
         self.mlpi("user", "add", name, "--password-stdin", *options, stdin=PASSWORD + "\n")
 
+    def settle(self) -> None:
+        """An admin and two workspaces: ana owns lab, eve edits, vic views it; otto owns other."""
+        for name in ("admin", "ana", "eve", "vic", "otto"):
+            self.add_user(name)
+        for workspace in ("lab", "other"):
+            self.mlpi("workspace", "add", workspace)
+        for workspace, name, role in (
+            ("lab", "ana", "owner"),
+            ("lab", "eve", "editor"),
+            ("lab", "vic", "viewer"),
+            ("other", "otto", "owner"),
+        ):
+            self.mlpi("member", "add", workspace, name, role)
+
     def token(self, user: str, workspace: str, role: str | None = None) -> str:
         """A token of this user, the same one each time."""
         key = (user, workspace, role)

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -14,7 +15,13 @@ from mlpi.auth.roles import Principal
 from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.labels.hooks.events import Events
-from mlpi.labels.models import LabelAnnotation, LabelLease, LabelPrediction, LabelTask
+from mlpi.labels.models import (
+    LabelAnnotation,
+    LabelLease,
+    LabelPrediction,
+    LabelProject,
+    LabelTask,
+)
 from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.results import ResultInvalid, check_results
 from mlpi.labels.tally import count_tasks
@@ -50,25 +57,24 @@ def accept(
     ids = sorted(set(prediction_ids), reverse=True)  # of several of a task the newest
     for at in range(0, len(ids), BATCH) or (0,):
         with db.write() as session:
-            part = ids[at : at + BATCH]
-            made = _accept(session, clock, workspace, project_id, part, principal, accepted)
-            if made:
-                project = project_of(session, workspace, project_id)
-                events.annotations_created(session, project, made)
+            project = project_of(session, workspace, project_id, is_locked=True)
+            accept_batch(
+                session, project, ids[at : at + BATCH], principal, clock(), events, accepted
+            )
     return accepted
 
 
-def _accept(
+def accept_batch(
     session: Session,
-    clock: Clock,
-    workspace: str,
-    project_id: int,
+    project: LabelProject,
     ids: Sequence[int],
     principal: Principal,
+    now: datetime,
+    events: Events,
     accepted: Accepted,
-) -> Sequence[LabelAnnotation]:
-    project = project_of(session, workspace, project_id, is_locked=True)
-    config, now = config_of(project), clock()
+) -> None:
+    """The same within a write transaction, added to what was accepted before."""
+    config = config_of(project)
     found = session.execute(
         select(LabelPrediction, LabelTask)
         .join(LabelTask, LabelTask.id == LabelPrediction.task_id)
@@ -114,7 +120,7 @@ def _accept(
             }
         )
     if not rows:
-        return ()
+        return
     made = session.scalars(insert(LabelAnnotation).returning(LabelAnnotation), rows).all()
     touched = [row["task_id"] for row in rows]
     session.execute(
@@ -129,4 +135,4 @@ def _accept(
     )
     count_tasks(session, project, touched)
     accepted.annotations += len(rows)
-    return made
+    events.annotations_created(session, project, made)

@@ -9,12 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.service import PASSWORD, Service, clean_environment
+
+if TYPE_CHECKING:
+    from tests.browser.surfaces_page import Open, Surfaces
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -114,6 +119,29 @@ def watch(browser: Browser, service: Service) -> Iterator[Watch]:
     for one in opened:
         one.context.close()
     assert not [wrong for one in opened for wrong in one.wrong]
+
+
+@pytest.fixture(scope="module")
+def surfaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surfaces]:
+    """The editor's surfaces with pictures to draw on; a module may have its own."""
+    # Late: these know of this module, and bring scikit-learn.
+    from tests.browser.surfaces_hands import write_pictures
+    from tests.browser.surfaces_page import serve_surfaces
+
+    media = tmp_path_factory.mktemp("media")
+    write_pictures(media)
+    with serve_surfaces(media) as served:
+        yield served
+
+
+@pytest.fixture
+def draw_on(browser: Browser, surfaces: Surfaces) -> Iterator[Open]:
+    """Opens a picture with every control that draws."""
+    from tests.browser.surfaces_hands import CONTROLS
+    from tests.browser.surfaces_page import pages_of
+
+    with pages_of(browser, surfaces) as open_one:
+        yield partial(open_one, "Image", CONTROLS)
 
 
 def log_with_real_client(url: str, token: str) -> dict[str, str]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser.surfaces_hands import (
-    CONTROLS,
     choose,
     click,
     drag,
@@ -23,26 +20,11 @@ from tests.browser.surfaces_hands import (
     selected,
     share,
     wait_for_share,
-    write_pictures,
 )
-from tests.browser.surfaces_page import Open, Surfaces, control, pages_of, serve_surfaces
+from tests.browser.surfaces_page import Open, Surfaces, control
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 CHINA = "/media/china.png"
-
-
-@pytest.fixture(scope="module")
-def surfaces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surfaces]:
-    media = tmp_path_factory.mktemp("media")
-    write_pictures(media)
-    with serve_surfaces(media) as served:
-        yield served
-
-
-@pytest.fixture
-def draw_on(browser: Browser, surfaces: Surfaces) -> Iterator[Open]:
-    with pages_of(browser, surfaces) as open_one:
-        yield partial(open_one, "Image", CONTROLS)
 
 
 # --- what comes from elsewhere -------------------------------------------------------------------

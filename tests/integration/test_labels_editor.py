@@ -21,17 +21,7 @@ OWN = "/api/mlpi/labels"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("editor")) as running:
-        for name in ("admin", "ana", "eve", "vic", "otto"):
-            running.add_user(name)
-        for workspace, name, role in (
-            ("lab", "ana", "owner"),
-            ("lab", "eve", "editor"),
-            ("lab", "vic", "viewer"),
-            ("other", "otto", "owner"),
-        ):
-            if name in ("ana", "otto"):
-                running.mlpi("workspace", "add", workspace)
-            running.mlpi("member", "add", workspace, name, role)
+        running.settle()
         yield running
 
 

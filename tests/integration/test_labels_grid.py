@@ -20,17 +20,7 @@ CONFIG = """<View><Text name="t" value="$text"/><Image name="i" value="$image"/>
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("grid")) as running:
-        for name in ("ana", "eve", "vic", "otto"):
-            running.add_user(name)
-        for workspace in ("lab", "other"):
-            running.mlpi("workspace", "add", workspace)
-        for workspace, name, role in (
-            ("lab", "ana", "owner"),
-            ("lab", "eve", "editor"),
-            ("lab", "vic", "viewer"),
-            ("other", "otto", "owner"),
-        ):
-            running.mlpi("member", "add", workspace, name, role)
+        running.settle()
         yield running
 
 
@@ -176,7 +166,8 @@ def test_deeds_take_what_is_selected_and_nothing_more(api: httpx.Client, project
     group = {"conjunction": "and", "items": [one("predictions_score", "less", 2, "Number")]}
     everything = {"all": True, "excluded": []}
     done = act("predictions_to_annotations", filters=group, selectedItems=everything)
-    assert done.json() == {"detail": "Created 4 annotations"}
+    # Of four that are so unsure two have been annotated already.
+    assert done.json() == {"detail": "Created 2 annotations"}
     nothing = act("delete_tasks", selectedItems={"all": False, "included": []})
     assert nothing.status_code == 400
     tasks = api.get("/api/tasks/", params={"project": project}).json()["tasks"]

@@ -38,18 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Service]:
     env = {"MLPI_LABEL_FOLDERS": str(folder / "in")}
     with running_service(tmp_path_factory.mktemp("labels"), env=env) as running:
-        running.add_user("admin")
-        for name in ("ana", "eve", "vic", "otto"):
-            running.add_user(name)
-        for workspace in ("lab", "other"):
-            running.mlpi("workspace", "add", workspace)
-        for workspace, name, role in (
-            ("lab", "ana", "owner"),
-            ("lab", "eve", "editor"),
-            ("lab", "vic", "viewer"),
-            ("other", "otto", "owner"),
-        ):
-            running.mlpi("member", "add", workspace, name, role)
+        running.settle()
         yield running
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from operator import eq, ge, gt, le, lt
@@ -80,13 +80,13 @@ class Conditions:
         if lines:
             found.append(or_(*lines) if filters.is_any else and_(*lines))
         if selection is not None and (selection.ids or not selection.is_all):
-            among = self._among(selection.ids)
+            among = self.among(selection.ids)
             found.append(not_(among) if selection.is_all else among)
         return and_(*found)
 
-    def _among(self, ids: tuple[int, ...]) -> Condition:
+    def among(self, ids: Iterable[int]) -> Condition:
         """Ids in one parameter, however many."""
-        text = json.dumps(ids)
+        text = json.dumps(list(ids))
         if self._is_sqlite:
             each = func.json_each(text).table_valued("value")
             return LabelTask.id.in_(select(each.c.value))
@@ -216,9 +216,7 @@ class Conditions:
                 return func.mlpi_matches(one.value, column) == 1
             return column.regexp_match(one.value)
         if operator == "contains":
-            lowered = func.lower(column)
-            tests = [self._find(lowered, word) for word in self._cases(one.value)]
-            return self._hinted(or_(*tests), one, operator)
+            return self._hinted(self._holds(column, one.value), one, operator)
         lowered, word = func.lower(column), func.lower(one.value)
         length = len(one.value)
         cut: Expression = func.substr(lowered, 1, length)
@@ -227,13 +225,14 @@ class Conditions:
             cut = case((start >= 1, func.substr(lowered, start)), else_=None)
         return cut == word if length else column.is_not(None)
 
-    def _cases(self, text: str) -> list[Any]:
-        """A text as `lower` leaves it; SQLite's knows the letters of ASCII alone, so others are
-        looked for small, large and as they came."""
+    def _holds(self, column: Expression, text: str) -> Condition:
+        """Whether a text is in it, in small letters or in large. SQLite knows those of ASCII alone,
+        so others are looked for small, large and as they came."""
         if not self._is_sqlite:
-            return [func.lower(text)]
-        forms = (text, text.lower(), text.upper(), text.capitalize())
-        return list(dict.fromkeys(_ascii_lower(form) for form in forms))
+            return self._find(func.lower(column), func.lower(text))
+        forms = dict.fromkeys((text, text.lower(), text.upper(), text.capitalize()))
+        shown = {_ascii_lower(form): form for form in forms}
+        return or_(*(column.contains(form, autoescape=True) for form in shown))
 
     def _hinted(self, test: Condition, one: Filter, operator: str) -> Condition:
         """SQLite reads JSON slowly: it need not where a task's data nowhere holds the text."""
@@ -241,11 +240,13 @@ class Conditions:
         is_data = one.column.startswith(DATA) and one.kind == "String" and self._is_sqlite
         if not is_data or operator not in ("equal", "contains") or as_json(value)[1:-1] != value:
             return test
-        if operator == "equal":
-            seen = self._find(LabelTask.data, value)
+        if operator == "contains":
+            seen = self._holds(LabelTask.data.expression, value)
         else:
-            lowered = func.lower(LabelTask.data)
-            seen = or_(*(self._find(lowered, word) for word in self._cases(value)))
+            name = one.column.removeprefix(DATA)
+            # As it is kept, compact; a name with a point may mean a field within another.
+            before = "" if "." in name else as_json(name) + ":"
+            seen = or_(*(self._find(LabelTask.data, before + end) for end in (f'"{value}"', value)))
         return case((seen, test), else_=false())
 
     def _find(self, column: Any, text: Any) -> Condition:

@@ -7,37 +7,22 @@ shows how far it is, and nobody else waits for more than one of its transactions
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-import orjson
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from mlpi.auth.roles import Principal, Role
 from mlpi.auth.workspaces import Workspaces
 from mlpi.clock import Clock
-from mlpi.db import Database, Session
+from mlpi.db import Database
 from mlpi.errors import Conflict, Forbidden, Invalid
 from mlpi.labels.adding import BATCH
+from mlpi.labels.grid.acts import Acts
 from mlpi.labels.grid.filters import Filters, Selection
 from mlpi.labels.grid.lists import Grid
 from mlpi.labels.hooks.events import Events
-from mlpi.labels.models import (
-    LabelAnnotation,
-    LabelAssignment,
-    LabelDraft,
-    LabelPrediction,
-    LabelProject,
-    LabelTask,
-)
 from mlpi.labels.projects import project_of
-from mlpi.labels.tally import count_tasks, move
-from mlpi.labels.tasks import remove_batch
 
 
 class Predictor(Protocol):
@@ -89,7 +74,7 @@ DEEDS: Mapping[str, Deed] = {
             "Create Annotations From Predictions",
             91,
             "annotation",
-            "Create an annotation, yours, of each prediction that none was made of yet.",
+            "Create an annotation, yours, of the newest prediction of each task that needs more.",
         ),
         Deed(
             "delete_tasks",
@@ -118,7 +103,6 @@ DEEDS: Mapping[str, Deed] = {
         Deed("unassign", "Unassign", 111, "assignment", "The selected tasks are anybody's again."),
     )
 }
-_Act = Callable[[Session, LabelProject, Sequence[int], Principal, Mapping[str, Any]], int]
 
 
 class Deeds:
@@ -133,19 +117,9 @@ class Deeds:
         predictor: Predictor | None = None,
         events: Events | None = None,
     ) -> None:
-        self._db, self._clock, self._grid, self._workspaces = db, clock, grid, workspaces
-        self._events = events or Events(clock)
+        self._db, self._grid, self._workspaces = db, grid, workspaces
+        self._acts = Acts(clock, events or Events(clock), is_sqlite=db.is_sqlite)
         self.predictor = predictor
-        self._acts: Mapping[str, _Act] = {
-            "predictions_to_annotations": self._accept,
-            "delete_tasks": lambda session, project, ids, *_: remove_batch(
-                session, project, ids, self._events
-            ),
-            "delete_tasks_annotations": self._remove_annotations,
-            "delete_tasks_predictions": self._remove_predictions,
-            "assign": self._assign,
-            "unassign": self._unassign,
-        }
 
     def offered(self, workspace: str, project_id: int) -> list[Deed]:
         """Those that make sense for a project. Raises NotFound."""
@@ -238,7 +212,7 @@ class Deeds:
     ) -> int:
         with self._db.write() as session:
             project = project_of(session, workspace, project_id, is_locked=True)
-            return self._acts[deed](session, project, ids, principal, options)
+            return self._acts.named(deed)(session, project, ids, principal, options)
 
     def _retrieve(
         self,
@@ -272,145 +246,3 @@ class Deeds:
                 field="people",
             )
         return {one: people[one] for one in wanted}
-
-    # --- within a transaction ----------------------------------------------------------------
-
-    def _remove_annotations(
-        self,
-        session: Session,
-        project: LabelProject,
-        ids: Sequence[int],
-        principal: Principal,
-        options: Mapping[str, Any],
-    ) -> int:
-        said = delete(LabelAnnotation).where(LabelAnnotation.task_id.in_(ids))
-        drafts = delete(LabelDraft).where(LabelDraft.task_id.in_(ids))
-        if (annotator := _number(options, "annotator")) is not None:
-            said = said.where(LabelAnnotation.completed_by_id == annotator)
-            drafts = drafts.where(LabelDraft.user_id == annotator)
-        gone = session.execute(
-            said.returning(
-                LabelAnnotation.task_id, LabelAnnotation.ground_truth, LabelAnnotation.id
-            )
-        ).all()
-        session.execute(drafts)
-        touched = {task_id for task_id, _, _ in gone}
-        self._touch(session, touched, principal)
-        move(session, project, ground_truth=-sum(is_true for _, is_true, _ in gone))
-        count_tasks(session, project, sorted(touched))
-        if gone:
-            self._events.annotations_deleted(session, project, sorted(row[2] for row in gone))
-        return len(gone)
-
-    def _remove_predictions(
-        self, session: Session, project: LabelProject, ids: Sequence[int], *_: object
-    ) -> int:
-        gone = session.scalars(
-            delete(LabelPrediction)
-            .where(LabelPrediction.task_id.in_(ids))
-            .returning(LabelPrediction.task_id)
-        ).all()
-        count_tasks(session, project, sorted(set(gone)), has_said=False)
-        return len(gone)
-
-    def _accept(
-        self,
-        session: Session,
-        project: LabelProject,
-        ids: Sequence[int],
-        principal: Principal,
-        options: Mapping[str, Any],
-    ) -> int:
-        taken = select(LabelAnnotation.parent_prediction_id).where(
-            LabelAnnotation.task_id.in_(ids), LabelAnnotation.parent_prediction_id.is_not(None)
-        )
-        asked = (
-            select(LabelPrediction)
-            .where(LabelPrediction.task_id.in_(ids), LabelPrediction.id.not_in(taken))
-            .order_by(LabelPrediction.id)
-        )
-        version = options.get("model_version")
-        if version is not None:
-            versions = version if isinstance(version, list) else [version]
-            asked = asked.where(LabelPrediction.model_version.in_(list(map(str, versions))))
-        now = self._clock()
-        rows: list[dict[str, Any]] = [
-            {
-                "task_id": one.task_id,
-                "project_id": project.id,
-                "key": secrets.token_hex(16),
-                "result": one.result,
-                "result_count": _length(one.result),
-                "completed_by_id": principal.user_id,
-                "completed_by_name": principal.name,
-                "updated_by_id": principal.user_id,
-                "created_at": now,
-                "updated_at": now,
-                "parent_prediction_id": one.id,
-                "last_action": "prediction",
-            }
-            for one in session.scalars(asked)
-        ]
-        if rows:
-            made = session.scalars(insert(LabelAnnotation).returning(LabelAnnotation), rows).all()
-            touched = {row["task_id"] for row in rows}
-            self._touch(session, touched, principal)
-            count_tasks(session, project, sorted(touched))
-            self._events.annotations_created(session, project, made)
-        return len(rows)
-
-    def _assign(
-        self,
-        session: Session,
-        project: LabelProject,
-        ids: Sequence[int],
-        _: Principal,
-        options: Mapping[str, Any],
-    ) -> int:
-        make = sqlite_insert if self._db.is_sqlite else postgres_insert
-        rows: list[dict[str, Any]] = [
-            {"task_id": task_id, "user_id": one, "user_name": name, "project_id": project.id}
-            for one, name in options["people"].items()
-            for task_id in ids
-        ]
-        made = 0
-        for at in range(0, len(rows), BATCH):
-            statement = make(LabelAssignment).values(rows[at : at + BATCH])
-            added = session.scalars(
-                statement.on_conflict_do_nothing().returning(LabelAssignment.task_id)
-            )
-            made += len(added.all())
-        return made
-
-    def _unassign(
-        self,
-        session: Session,
-        _project: LabelProject,
-        ids: Sequence[int],
-        _: Principal,
-        options: Mapping[str, Any],
-    ) -> int:
-        asked = delete(LabelAssignment).where(LabelAssignment.task_id.in_(ids))
-        if options["people"]:
-            asked = asked.where(LabelAssignment.user_id.in_(list(options["people"])))
-        return len(session.scalars(asked.returning(LabelAssignment.task_id)).all())
-
-    def _touch(self, session: Session, ids: set[int], principal: Principal) -> None:
-        session.execute(
-            update(LabelTask)
-            .where(LabelTask.id.in_(ids))
-            .values(updated_at=self._clock(), updated_by_id=principal.user_id)
-        )
-
-
-def _number(options: Mapping[str, Any], name: str) -> int | None:
-    value = options.get(name)
-    if value in (None, ""):
-        return None
-    if isinstance(value, str | int) and str(value).isdecimal() and len(str(value)) < 10:
-        return int(value)
-    raise Invalid("A valid integer is required.", field=name)
-
-
-def _length(result: str) -> int:
-    return len(orjson.loads(result))

@@ -62,6 +62,10 @@ class Order:
     is_down: bool = False
     is_number: bool = False
 
+    @property
+    def is_by_id(self) -> bool:
+        return self.column == "id"
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:

@@ -1,23 +1,20 @@
 """The data manager's lists; knows no HTTP. Its calls block.
 
-A page is found from the place where the last one ended, not by counting from the start, so the
-thousandth costs what the first does. Where the database has to read all of a project to find one
-(an order by a field of the data, a filter on it), the ids of the whole list are kept for a minute
-when somebody filters or turns to the next page: that one costs a reading, those behind it nothing.
+A page is found from the place where the last one ended, not by counting from the start. Where no
+index gives the order, the database has to look at every task to find one page; so the ids of some
+pages more come with it and are kept for who turns them. What passes a filter is found once, for its
+count, its pages and all its orders.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from array import array
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from mlpi.db import Database, Session
@@ -25,15 +22,16 @@ from mlpi.labels.grid import ordering
 from mlpi.labels.grid.conditions import Condition, Conditions
 from mlpi.labels.grid.expressions import prepare
 from mlpi.labels.grid.filters import Filters, Order, Selection
+from mlpi.labels.grid.kept import Cut, List, Lists, Part
 from mlpi.labels.grid.regex import RegexUnfit
+from mlpi.labels.grid.scans import Scans, ordered
 from mlpi.labels.models import LabelAssignment, LabelProject, LabelTask
 from mlpi.labels.projects import config_of, project_of
 from mlpi.labels.tasks import TaskPage, Whole, whole
 
-KEPT_S = 60.0
-SLOW_S = 0.1  # of CPU, for one page: then the ids of the whole list are worth keeping
-MOST_KEPT = 32  # lists
-MOST_IDS = 2_000_000  # of all lists that are kept, 8 bytes each
+FEW = 5_000  # tasks of a project: less are ordered anew for each page
+STRETCH = 1_000  # ids that are read at once, twenty pages
+FEWER = 4  # times: so many fewer tasks are looked up by their ids, not among all
 REGEX_MS = 10_000  # that PostgreSQL may take over a filter
 
 
@@ -48,12 +46,24 @@ class Shown:
 
 
 @dataclass(slots=True)
-class _List:
-    stamp: int | None
-    made_at: float
-    total: int
-    is_slow: bool = False
-    ids: array[int] | None = None
+class _Asked:
+    """A list that somebody asks for. test: what its tasks pass; keys: what orders them."""
+
+    project: LabelProject
+    filters: Filters
+    order: Order
+    conditions: Conditions
+    test: Condition
+    keys: Sequence[ordering.Key]
+
+    @property
+    def is_kept(self) -> bool:
+        return self.project.task_count > FEW and self.order.column not in ordering.WALKED
+
+    def narrow(self, ids: Sequence[int]) -> None:
+        """Ask for what passed by its ids, where that spares reading the others."""
+        if len(ids) * FEWER < self.project.task_count:
+            self.test = self.conditions.among(ids)
 
 
 class Grid:
@@ -61,8 +71,7 @@ class Grid:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._lists: OrderedDict[tuple[int, Filters, Order], _List] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lists, self._scans = Lists(db.version), Scans(db)
 
     def numbered(
         self,
@@ -77,26 +86,26 @@ class Grid:
     ) -> TaskPage:
         """A page by its number, with sums over the whole list. Raises NotFound, Invalid."""
         with self._reading() as session:
-            project = project_of(session, workspace, project_id)
-            conditions = self.conditions(project_id)
-            test = conditions.of(filters, selection)
+            asked = self._asked(session, workspace, project_id, filters, order, selection)
+            project = asked.project
+            is_picked = selection is not None and (bool(selection.ids) or not selection.is_all)
             sums: Any = (project.task_count, project.annotation_count, project.prediction_count)
-            if filters.items or (selection and (selection.ids or not selection.is_all)):
-                counted = select(
-                    func.count(),
-                    func.coalesce(func.sum(LabelTask.annotation_count), 0),
-                    func.coalesce(func.sum(LabelTask.prediction_count), 0),
-                )
-                sums = session.execute(counted.where(test)).one()
-            keys = ordering.keys(order, conditions.fields)
-            asked = (
-                select(LabelTask.id)
-                .where(test)
-                .order_by(*(key.sorted(is_back=False) for key in keys))
-                .limit(limit)
-                .offset(offset)
-            )
-            ids = session.scalars(asked).all()
+            ids: Sequence[int] | None = None
+            if is_picked:
+                sums = session.execute(_summed(asked.test)).one()
+            elif filters.items:
+                passing = self._passing(session, asked)
+                asked.narrow(passing.parts[0].ids)
+                if passing.sums is None:
+                    passing.sums = tuple(map(int, session.execute(_summed(asked.test)).one()[1:]))
+                sums = (len(passing.parts[0].ids), *passing.sums)
+                if order.is_by_id:
+                    ids = _by_id(passing, order).numbered(limit, offset)
+            if ids is None and not is_picked and asked.is_kept:
+                ids = self._numbered(session, asked, limit, offset)
+            if ids is None:
+                some = ordered(asked.test, asked.keys).limit(limit).offset(offset)
+                ids = session.scalars(some).all()
             return TaskPage(self._whole(session, ids), *map(int, sums))
 
     def page(
@@ -113,32 +122,23 @@ class Grid:
     ) -> Shown:
         """The page behind a place, before one, the first or the last. Raises NotFound, Invalid."""
         with self._reading() as session:
-            project = project_of(session, workspace, project_id)
-            conditions = self.conditions(project_id)
-            test, keys = conditions.of(filters), ordering.keys(order, conditions.fields)
+            asked = self._asked(session, workspace, project_id, filters, order)
             is_back = bool(before) or is_last
-            at = ordering.read_place(before or after, len(keys)) if before or after else None
-            key = (project_id, filters, order)
-            known = self._known(key, turns=at is not None)
-            if known is None and filters.items:
-                # Counting reads all that pass anyway: their ids come with it.
-                known = _List(
-                    self._db.version(), time.monotonic(), project.task_count, is_slow=True
-                )
-                self._keep(key, known)
-            if known is not None and known.is_slow and self._has_ids(session, known, test, keys):
-                found = _cut(known.ids, at[-1] if at else None, limit, is_back=is_back)
-                if found is not None:
-                    return self._shown(session, keys, *found, total=known.total)
-            begun = time.thread_time()
-            ids, has_more = self._seek(session, test, keys, at, limit, is_back=is_back)
-            is_slow = time.thread_time() - begun > SLOW_S
-            total = self._count(session, test) if filters.items else project.task_count
-            if known is None:
-                self._keep(key, _List(self._db.version(), time.monotonic(), total, is_slow))
-            has_before = has_more if is_back else at is not None
-            has_after = at is not None if is_back else has_more
-            return self._shown(session, keys, ids, has_before, has_after, total=total)
+            count = len(asked.keys)
+            at = ordering.read_place(before or after, count) if before or after else None
+            total, found = asked.project.task_count, None
+            if filters.items:
+                passing = self._passing(session, asked, is_turn=at is not None)
+                total = len(passing.parts[0].ids)
+                if order.is_by_id:
+                    here = at[-1] if at else None
+                    found = _by_id(passing, order).cut(here, limit, is_back=is_back)
+                else:
+                    asked.narrow(passing.parts[0].ids)
+            if found is None:
+                turn = self._cut if asked.is_kept else self._seek
+                found = turn(session, asked, at, limit, is_back=is_back)
+            return self._shown(session, asked.keys, *found, total=total)
 
     def count(self, workspace: str, project_id: int, filters: Filters, selection: Selection) -> int:
         """How many are picked. Raises NotFound, Invalid."""
@@ -198,42 +198,112 @@ class Grid:
     def _count(self, session: Session, test: Condition) -> int:
         return session.scalar(select(func.count()).select_from(LabelTask).where(test)) or 0
 
+    def _asked(
+        self,
+        session: Session,
+        workspace: str,
+        project_id: int,
+        filters: Filters,
+        order: Order,
+        selection: Selection | None = None,
+    ) -> _Asked:
+        project, conditions = (
+            project_of(session, workspace, project_id),
+            self.conditions(project_id),
+        )
+        test = conditions.of(filters, selection)
+        keys = ordering.keys(order, conditions.fields)
+        return _Asked(project, filters, order, conditions, test, keys)
+
+    def _passing(self, session: Session, asked: _Asked, *, is_turn: bool = False) -> List:
+        """What passes a filter."""
+        known = self._lists.get((asked.project.id, asked.filters, None), is_turn=is_turn)
+        if not known.parts:
+            ids = self._scans.passing(session, asked.project, asked.test)
+            self._lists.add(known, Part(ids, is_start=True, is_end=True))
+        return known
+
     def _seek(
         self,
         session: Session,
-        test: Condition,
-        keys: Sequence[ordering.Key],
+        asked: _Asked,
         at: Sequence[Any] | None,
         limit: int,
         *,
         is_back: bool,
-    ) -> tuple[list[int], bool]:
-        """(ids in their order, whether there are more beyond them)."""
-        asked = select(LabelTask.id).where(test)
+    ) -> Cut:
+        """A page behind a place in an order, or before it, as it is now."""
+        test = asked.test
         if at is not None:
-            asked = asked.where(ordering.beyond(keys, at, is_back=is_back))
-        asked = asked.order_by(*(key.sorted(is_back=is_back) for key in keys)).limit(limit + 1)
-        found = list(session.scalars(asked))
-        ids = found[:limit]
-        return ids[::-1] if is_back else ids, len(found) > limit
+            test = test & ordering.beyond(asked.keys, at, is_back=is_back)
+        some = ordered(test, asked.keys, is_back=is_back).limit(limit + 1)
+        found = list(session.scalars(some))
+        ids, has_more = found[:limit], len(found) > limit
+        return (ids[::-1], has_more, at is not None) if is_back else (ids, at is not None, has_more)
 
-    def _has_ids(
-        self, session: Session, known: _List, test: Condition, keys: Sequence[ordering.Key]
-    ) -> bool:
-        """Read the ids of a whole list, if they are few enough to keep."""
-        if known.ids is not None:
-            return True
-        if known.total > MOST_IDS // 4:
-            return False
-        asked = select(LabelTask.id).where(test)
-        asked = asked.order_by(*(key.sorted(is_back=False) for key in keys))
-        # The driver's own rows: a hundred thousand of the ORM's take four times as long.
-        cursor = session.connection().execute(asked).cursor
-        assert cursor is not None
-        known.ids = array("q", (row[0] for row in cursor.fetchall()))
-        known.total, known.made_at = len(known.ids), time.monotonic()
-        self._forget()
-        return True
+    def _cut(
+        self,
+        session: Session,
+        asked: _Asked,
+        at: Sequence[Any] | None,
+        limit: int,
+        *,
+        is_back: bool,
+    ) -> Cut:
+        """Like `_seek`, from what is kept of a list; some pages more are read where it ends."""
+        key = (asked.project.id, asked.filters, asked.order)
+        known = self._lists.get(key, is_turn=at is not None)
+        here = at[-1] if at else None
+        found = known.cut(here, limit, is_back=is_back)
+        if found is None:
+            part = self._part(session, asked, at, is_back=is_back)
+            self._lists.add(known, part)
+            found = part.cut(here, limit, is_back=is_back)
+        assert found is not None
+        return found
+
+    def _part(
+        self, session: Session, asked: _Asked, at: Sequence[Any] | None, *, is_back: bool
+    ) -> Part:
+        """What follows a place, or comes before it, with the task of the place itself."""
+        test = asked.test
+        if at is not None:
+            test = test & ordering.beyond(asked.keys, at, is_back=is_back)
+        ids = self._scans.first(
+            session,
+            asked.project,
+            test,
+            asked.keys,
+            STRETCH + 1,
+            asked.conditions.among,
+            is_back=is_back,
+        )
+        is_all = len(ids) <= STRETCH
+        ids = array("q", [*(at[-1:] if at else ()), *ids[:STRETCH]])
+        if is_back:
+            return Part(ids[::-1], is_start=is_all, is_end=at is None)
+        return Part(ids, is_start=at is None, is_end=is_all)
+
+    def _numbered(
+        self, session: Session, asked: _Asked, limit: int, offset: int
+    ) -> list[int] | None:
+        """A page by its number, from what is kept of a list: of the whole one if it is deep.
+
+        None where nobody knows whether what is kept still holds.
+        """
+        known = self._lists.get((asked.project.id, asked.filters, asked.order))
+        if known.stamp is None:
+            return None
+        found = known.numbered(limit, offset)
+        if found is None:
+            if offset + limit <= STRETCH:
+                part = self._part(session, asked, None, is_back=False)
+            else:
+                ids = self._scans.ids(session, ordered(asked.test, asked.keys))
+                part = Part(ids, is_start=True, is_end=True)
+            self._lists.add(known, part)
+            found = part.numbered(limit, offset)
+        return found
 
     def _shown(
         self,
@@ -262,31 +332,11 @@ class Grid:
         tasks = {one.id: one for one in found}
         return whole(session, [tasks[one] for one in ids if one in tasks])
 
-    def _known(self, key: tuple[int, Filters, Order], *, turns: bool) -> _List | None:
-        """What is kept of a list. turns: to another page, which may be a minute behind."""
-        version = self._db.version()
-        with self._lock:
-            known = self._lists.get(key)
-            if known is None:
-                return None
-            is_fresh = version is not None and known.stamp == version
-            if not is_fresh and not (turns and time.monotonic() - known.made_at < KEPT_S):
-                del self._lists[key]
-                return None
-            self._lists.move_to_end(key)
-            return known
 
-    def _keep(self, key: tuple[int, Filters, Order], one: _List) -> None:
-        with self._lock:
-            self._lists[key] = one
-        self._forget()
-
-    def _forget(self) -> None:
-        with self._lock:
-            held = sum(len(one.ids) for one in self._lists.values() if one.ids)
-            while len(self._lists) > MOST_KEPT or (held > MOST_IDS and len(self._lists) > 1):
-                _, gone = self._lists.popitem(last=False)
-                held -= len(gone.ids or ())
+def _summed(test: Condition) -> Select[Any]:
+    annotations = func.coalesce(func.sum(LabelTask.annotation_count), 0)
+    predictions = func.coalesce(func.sum(LabelTask.prediction_count), 0)
+    return select(func.count(), annotations, predictions).where(test)
 
 
 @contextmanager
@@ -310,21 +360,10 @@ def filtering(session: Session, *, is_sqlite: bool) -> Iterator[None]:
         raise
 
 
-def _cut(
-    ids: array[int] | None, at: int | None, limit: int, *, is_back: bool
-) -> tuple[list[int], bool, bool] | None:
-    """From a whole list: (ids, whether some are before them, whether some behind).
-
-    at: the task that the page comes behind, or before; None: the first page, or the last.
-    """
-    if ids is None:
-        return None
-    try:
-        here = ids.index(at) if at is not None else len(ids) if is_back else -1
-    except ValueError:
-        return None
-    begin, end = (max(0, here - limit), here) if is_back else (here + 1, here + 1 + limit)
-    return list(ids[begin:end]), begin > 0, end < len(ids)
+def _by_id(passing: List, order: Order) -> Part:
+    """What passes, in the order of the ids or against it."""
+    part = passing.parts[0]
+    return Part(part.ids[::-1], is_start=True, is_end=True) if order.is_down else part
 
 
 def fields_of_project(project: LabelProject, fields: Sequence[str]) -> list[str]:

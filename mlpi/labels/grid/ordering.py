@@ -1,6 +1,7 @@
 """Orders as SQL, and places in them: where a page ends and the next begins.
 
-What has no value comes last, whichever way; what is alike is in the order of its ids.
+What has no value comes last, whichever way; what is alike is in the order of its ids, or against it
+where an index gives an order that goes down.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sqlalchemy import (
     false,
     literal,
     or_,
+    tuple_,
 )
 
 from mlpi.db import UtcDateTime
@@ -33,6 +35,7 @@ from mlpi.labels.models import LabelTask
 
 # Columns that always hold something, so that an index of theirs serves either way.
 _ALWAYS = ("id", "inner_id", "created_at", "updated_at", "total_annotations", "total_predictions")
+WALKED = ("id", "updated_at")  # orders that an index gives, either way
 _TEXTS = ("review", "predictions_model_versions", "status")
 
 
@@ -68,7 +71,7 @@ class Key:
 def keys(order: Order, fields: Fields) -> list[Key]:
     """What orders; the id is the last of them."""
     name = order.column
-    last = Key(LabelTask.id.expression, name == "id" and order.is_down, may_be_null=False)
+    last = Key(LabelTask.id.expression, order.is_down and name in WALKED, may_be_null=False)
     if name == "id":
         return [last]
     if name.startswith(DATA):
@@ -83,6 +86,11 @@ def keys(order: Order, fields: Fields) -> list[Key]:
 
 def beyond(found: Sequence[Key], values: Sequence[Any], *, is_back: bool) -> ColumnElement[bool]:
     """Tasks behind a place in an order, or before it."""
+    if not any(key.may_be_null or key.is_down != found[-1].is_down for key in found):
+        # As one row: an index is entered at it, which no database does for several tests.
+        row = tuple_(*(key.expression for key in found))
+        place = tuple_(*map(_bound, values))
+        return row < place if found[-1].is_down != is_back else row > place
     return or_(
         *(
             and_(
