@@ -16,6 +16,7 @@ from mlpi.db import Database, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.labels.changes import Changes, changes
 from mlpi.labels.config.config import EMPTY, LabelConfig, read_config
+from mlpi.labels.flags import flag
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import LabelProject
 from mlpi.labels.tally import judge_again
@@ -207,9 +208,7 @@ def _take(project: LabelProject, given: Mapping[str, Any]) -> None:
 
 def _option(given: Mapping[str, Any], name: str) -> object:
     if isinstance(OPTIONS[name], bool):
-        if not isinstance(given[name], bool):
-            raise Invalid("Must be a valid boolean.", field=name)
-        return given[name]
+        return flag(given[name], name)
     if name == "skip_queue":
         return _one_of(given, name, SKIP_QUEUES)
     text = _text(given, name, most=100_000)
@@ -220,6 +219,8 @@ def _option(given: Mapping[str, Any], name: str) -> object:
 
 def _count(given: Mapping[str, Any], name: str, most: int) -> int:
     count = given[name]
+    if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count.strip()):
+        count = int(count)  # from a form
     if isinstance(count, bool) or not isinstance(count, int):
         raise Invalid("A valid integer is required.", field=name)
     if not 1 <= count <= most:

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from mlpi.errors import Invalid, MlpiError, NotFound
+from mlpi.labels.flags import flag
 
 MOST_BODY_BYTES = 64 << 20  # of one request's JSON; files have their own bound
 
@@ -85,14 +86,7 @@ def flag_in(fields: Mapping[str, Any], name: str, *, default: bool) -> bool:
     value = fields.get(name)
     if value is None or value == "":
         return default
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word in ("true", "1", "yes", "y", "on"):
-        return True
-    if word in ("false", "0", "no", "n", "off"):
-        return False
-    raise Invalid("Must be a valid boolean.", field=name)
+    return flag(value, name)
 
 
 def page_in(request: Request, *, size: int, most: int) -> tuple[int, int]:

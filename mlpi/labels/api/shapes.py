@@ -66,13 +66,13 @@ def ago(value: datetime, now: datetime) -> str:
 
 
 def mail(name: str) -> str:
-    """The address that stands for an account's name."""
-    return f"{name}@{MAIL_HOST}"
+    """The address that stands for an account's name, which may be one itself."""
+    return name if "@" in name else f"{name}@{MAIL_HOST}"
 
 
 def name_of(address: str) -> str:
-    """The account that an address stands for; any other address's part before the @."""
-    return address.partition("@")[0].casefold()
+    """The account that an address stands for: the part before mlpi's own host, or all of it."""
+    return address.removesuffix(f"@{MAIL_HOST}")
 
 
 def user_simple(user_id: int, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlpi.errors import MlpiError
+from mlpi.labels.flags import flag
 
 CHOICES = ("only", "exclude")
 
@@ -131,11 +132,7 @@ def _choice(group: Mapping[str, Any], name: str) -> str:
 
 def _flag(group: Mapping[str, Any], name: str) -> bool:
     value = group.get(name)
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise OptionInvalid("Must be a valid boolean.", field=name)
-    return value
+    return False if value is None else flag(value, name)
 
 
 def _is_whole(group: Mapping[str, Any], name: str) -> bool:
