@@ -12,7 +12,7 @@ from mlpi.auth.models import User
 from mlpi.auth.roles import Principal, Role
 from mlpi.clock import Clock
 from mlpi.db import Database, IntegrityError, Session
-from mlpi.errors import Conflict, Forbidden, NotFound
+from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.labels import given
 from mlpi.labels.accepting import Accepted, accept
 from mlpi.labels.given import GivenAnnotation
@@ -125,6 +125,7 @@ class Annotations:
         task, project = task_of(session, workspace, task_id, is_locked=True)
         now = self._clock()
         by_id, by_name = _author(session, one.completed_by, principal)
+        _check_parents(session, task, one)
         draft = session.get(LabelDraft, draft_id) if draft_id else None
         annotation = LabelAnnotation(
             task_id=task.id,
@@ -454,6 +455,19 @@ def _draft_of(session: Session, workspace: str, draft_id: int, principal: Princi
         raise NotFound(f"There is no draft {draft_id} of yours.")
     task_of(session, workspace, draft.task_id)
     return draft
+
+
+def _check_parents(session: Session, task: LabelTask, one: GivenAnnotation) -> None:
+    """What an annotation was made of is of the same task. Raises Invalid."""
+    for field, kind, number in (
+        ("parent_prediction", LabelPrediction, one.parent_prediction_id),
+        ("parent_annotation", LabelAnnotation, one.parent_annotation_id),
+    ):
+        if number is None:
+            continue
+        asked = select(kind.task_id).where(kind.id == number)
+        if session.scalar(asked) != task.id:
+            raise Invalid(f'Invalid pk "{number}" - object does not exist.', field=field)
 
 
 def _author(session: Session, user_id: int | None, principal: Principal) -> tuple[int, str]:

@@ -382,7 +382,7 @@ def _task_row(
         "meta": one.meta,
         "created_at": now,
         "updated_at": now,
-        "updated_by_id": principal.user_id,
+        "updated_by_id": None,
         "is_labeled": is_labeled,
         "completed_at": now if is_labeled else None,
         "annotation_count": annotations,

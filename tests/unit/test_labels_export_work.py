@@ -23,7 +23,7 @@ from mlpi.jobs.inprocess import InProcessRunner
 from mlpi.jobs.models import Job, JobState
 from mlpi.jobs.service import Wish
 from mlpi.labels.exporting import reading, work
-from mlpi.labels.exporting.chosen import Chosen, OptionInvalid, chosen_from
+from mlpi.labels.exporting.chosen import NO_TASK, Chosen, OptionInvalid, chosen_from
 from mlpi.labels.exporting.delivery import DATASET_JOB, KEPT, checked
 from mlpi.labels.exporting.formats import FormatUnknown
 from mlpi.labels.exporting.reading import BATCH
@@ -346,12 +346,15 @@ def test_options_are_read_and_refused_by_name() -> None:
         {"task_filter_options": {"finished": "maybe"}},
         {"task_filter_options": []},
         {"task_filter_options": {"view": 3}},
-        {"annotation_filter_options": {"usual": "yes"}},
+        {"annotation_filter_options": {"usual": "perhaps"}},
         {"serialization_options": {"drafts": True}},
     ]
     for wrong in refused:
         with pytest.raises(OptionInvalid):
             chosen_from(wrong)
+    view = {"task_filter_options": {"view": 3}}
+    assert chosen_from(view, ids=[2, 5]).ids == (2, 5)
+    assert chosen_from(view, ids=[]).ids == NO_TASK
 
 
 # --- into checks

@@ -18,6 +18,7 @@ from mlpi.auth.roles import Role
 from mlpi.auth.workspaces import Workspaces
 from mlpi.errors import Conflict, Forbidden, Invalid, MlpiError, NotFound
 from mlpi.house import House
+from mlpi.labels.addresses import name_of
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
 from mlpi.labels.api.asked import fields_of
@@ -63,7 +64,7 @@ def router(house: House) -> APIRouter:
         address = (await fields_of(request)).get("email")
         if not isinstance(address, str) or not address.strip():
             raise Invalid("This field is required.", field="email")
-        name = shapes.name_of(address.strip())
+        name = name_of(address.strip())
 
         def work() -> dict[str, Any]:
             actor = actor_of(request)

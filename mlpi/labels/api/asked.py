@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from mlpi.errors import Invalid, MlpiError, NotFound
-from mlpi.labels.flags import flag
+from mlpi.labels.flags import flag, number_in
 
 MOST_BODY_BYTES = 64 << 20  # of one request's JSON; files have their own bound
 
@@ -59,18 +59,6 @@ async def fields_of(request: Request) -> dict[str, Any]:
             f"Invalid data. Expected a dictionary, but got {kind}.", field="non_field_errors"
         )
     return body
-
-
-def number_in(fields: Mapping[str, Any], name: str) -> int | None:
-    """A whole number, written as one or as text; None without it. Raises Invalid."""
-    value = fields.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 19:
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise Invalid("A valid integer is required.", field=name)
 
 
 def required_number(fields: Mapping[str, Any], name: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mlpi.labels.addresses import mail
 from mlpi.labels.config.config import LabelConfig, read_config
 from mlpi.labels.models import (
     LabelAnnotation,
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from mlpi.labels.tasks import Whole
 
 ORGANIZATION = 1  # there is one here: a workspace is chosen by the token
-MAIL_HOST = "mlpi.invalid"  # accounts here have names; clients expect an address
 # What Label Studio has and mlpi does not do, at what it is there when nobody sets it.
 _FIXED: Mapping[str, Any] = {
-    "control_weights": None,
     "min_annotations_to_start_training": 0,
     "start_training_on_annotation_update": False,
     "show_ground_truth_first": False,
@@ -65,16 +64,6 @@ def ago(value: datetime, now: datetime) -> str:
     return ", ".join(parts) or "0 minutes"
 
 
-def mail(name: str) -> str:
-    """The address that stands for an account's name, which may be one itself."""
-    return name if "@" in name else f"{name}@{MAIL_HOST}"
-
-
-def name_of(address: str) -> str:
-    """The account that an address stands for: the part before mlpi's own host, or all of it."""
-    return address.removesuffix(f"@{MAIL_HOST}")
-
-
 def user_simple(user_id: int, name: str) -> dict[str, Any]:
     return {
         "id": user_id,
@@ -108,6 +97,7 @@ def project(one: LabelProject, *, queue_total: int, queue_done: int) -> dict[str
         "title": one.title,
         "description": one.description,
         "label_config": one.label_config,
+        "control_weights": _weights(config),
         **_FIXED,
         **one.options,
         "organization": ORGANIZATION,
@@ -128,6 +118,18 @@ def project(one: LabelProject, *, queue_total: int, queue_done: int) -> dict[str
         "config_suitable_for_bulk_annotation": _is_for_bulk(config),
         "queue_total": queue_total,
         "queue_done": queue_done,
+    }
+
+
+def _weights(config: LabelConfig) -> dict[str, Any]:
+    """Each label counts the same here; clients read what there is."""
+    return {
+        name: {
+            "overall": 1.0,
+            "type": control.tag.name,
+            "labels": {label.key: 1.0 for label in control.labels},
+        }
+        for name, control in config.controls.items()
     }
 
 
@@ -299,5 +301,5 @@ def _percent(share: float | None) -> float | None:
 
 def _pretty(results: Iterable[Sequence[Any]]) -> str:
     """Results in one line, as Label Studio's grid shows them."""
-    text = json.dumps(list(results), ensure_ascii=False, separators=(",", ":"))[1:-1]
+    text = ",".join(json.dumps(one, ensure_ascii=False) for one in results)
     return text[:500].replace(',"', ', "').replace("],[", "] [").replace('"', "")

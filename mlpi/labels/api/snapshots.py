@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -11,12 +11,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mlpi.auth.requests import address_of
+from mlpi.errors import NotFound
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
 from mlpi.labels.api.asked import fields_of, flag_in
 from mlpi.labels.api.exports import sent
-from mlpi.labels.exporting.chosen import OptionInvalid, chosen_from
+from mlpi.labels.exporting.chosen import OptionInvalid, chosen_from, view_in
 from mlpi.labels.exporting.snapshots import COMPLETED, CREATED, FAILED, IN_PROGRESS
+from mlpi.labels.grid.filters import Selection
+from mlpi.labels.grid.views import asked_by
 from mlpi.labels.models import LabelExport
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, workspace_of
@@ -24,6 +27,7 @@ from mlpi.web.render import principal_of, workspace_of
 # Label Studio answers when the snapshot is made, and scripts go on to download it.
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.1
+MOST_TASKS = 1_000_000  # of a view
 _ASKED = ("task_filter_options", "annotation_filter_options", "serialization_options")
 
 
@@ -70,7 +74,7 @@ def router(room: Room) -> APIRouter:
                 workspace,
                 project_id,
                 _title(fields),
-                chosen_from(fields),
+                chosen_from(fields, _of_view(room, workspace, project_id, view_in(fields))),
                 principal_of(request),
                 address_of(request),
             )
@@ -140,6 +144,21 @@ def router(room: Room) -> APIRouter:
         return answer({"export_type": name, "converted_format": made["id"]})
 
     return api
+
+
+def _of_view(
+    room: Room, workspace: str, project_id: int, view_id: int | None
+) -> Sequence[int] | None:
+    """The tasks that a view shows now. Raises NotFound."""
+    if view_id is None:
+        return None
+    view = room.views.get(workspace, view_id)
+    if view.project_id != project_id:
+        raise NotFound("Project and View mismatch")
+    filters, _, selection = asked_by(view)
+    if selection.is_none:
+        selection = Selection()
+    return room.grid.ids(workspace, project_id, filters, selection, limit=MOST_TASKS)
 
 
 def _title(fields: Mapping[str, Any]) -> str:

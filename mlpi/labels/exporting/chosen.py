@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mlpi.errors import MlpiError
-from mlpi.labels.flags import flag
+from mlpi.errors import Invalid, MlpiError
+from mlpi.labels.flags import flag, number_in
 
 CHOICES = ("only", "exclude")
+NO_TASK = (0,)  # tasks are counted from 1
 
 
 class OptionInvalid(MlpiError):
@@ -23,10 +24,10 @@ class OptionInvalid(MlpiError):
 class Chosen:
     """Which tasks, which of their annotations, and what at length.
 
-    ids: only these tasks, when there are any. has_any: only tasks that somebody annotated or
-    skipped. skipped, finished, annotated: "only", "exclude" or "". kinds: of annotations, among
-    usual, ground_truth and skipped; none for all. with_annotations: only tasks that have one of
-    those. drafts, predictions, people: at length instead of by number.
+    ids: only these tasks, in rising order, when there are any. has_any: only tasks that somebody
+    annotated or skipped. skipped, finished, annotated: "only", "exclude" or "". kinds: of
+    annotations, among usual, ground_truth and skipped; none for all. with_annotations: only tasks
+    that have one of those. drafts, predictions, people: at length instead of by number.
     """
 
     ids: tuple[int, ...] = ()
@@ -52,7 +53,7 @@ class Chosen:
 
     def words(self) -> str:
         """In a line, for people."""
-        said = []
+        said = ["some tasks"] if self.ids else []
         for name, noun in (
             ("finished", "finished"),
             ("annotated", "annotated"),
@@ -67,22 +68,27 @@ class Chosen:
         return "; ".join(said) or "everything"
 
 
-def chosen_from(sent: Mapping[str, Any]) -> Chosen:
-    """The three groups of options that a snapshot is made with. Raises OptionInvalid."""
+def view_in(sent: Mapping[str, Any]) -> int | None:
+    """The number of the view whose tasks are meant. Raises Invalid, OptionInvalid."""
+    return number_in(_group(sent, "task_filter_options"), "view")
+
+
+def chosen_from(sent: Mapping[str, Any], ids: Sequence[int] | None = None) -> Chosen:
+    """The three groups of options that a snapshot is made with. Raises OptionInvalid.
+
+    ids: the tasks of the view that is meant, in rising order.
+    """
     tasks = _group(sent, "task_filter_options")
+    if ids is None and tasks.get("view") is not None:
+        raise OptionInvalid("A view is meant by its tasks here.", field="task_filter_options")
     said = _group(sent, "annotation_filter_options")
     how = _group(sent, "serialization_options")
-    if tasks.get("view") is not None:
-        raise OptionInvalid(
-            "An export cannot be narrowed by a view.",
-            advice="Use finished, annotated, skipped or only_with_annotations.",
-            field="task_filter_options",
-        )
     kinds: list[str] = []
     if sent.get("annotation_filter_options") is not None:
         wanted = {"usual": True, **said}
         kinds = [one for one in ("usual", "ground_truth", "skipped") if _flag(wanted, one)]
     return Chosen(
+        ids=NO_TASK if ids is not None and not ids else tuple(ids or ()),
         skipped=_choice(tasks, "skipped"),
         finished=_choice(tasks, "finished"),
         annotated=_choice(tasks, "annotated"),
@@ -95,7 +101,7 @@ def chosen_from(sent: Mapping[str, Any]) -> Chosen:
 
 
 def task_ids(words: Sequence[str]) -> tuple[int, ...]:
-    """Numbers of tasks, each once. Raises OptionInvalid."""
+    """Numbers of tasks, each once, in rising order. Raises OptionInvalid."""
     strange = [word for word in words if not (word.isdecimal() and len(word) < 19)]
     if strange:
         raise OptionInvalid(
@@ -103,7 +109,7 @@ def task_ids(words: Sequence[str]) -> tuple[int, ...]:
             advice="Send whole numbers, as in ids[]=3&ids[]=5.",
             field="ids[]",
         )
-    return tuple(dict.fromkeys(map(int, words)))
+    return tuple(sorted(set(map(int, words))))
 
 
 def _group(sent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -132,7 +138,10 @@ def _choice(group: Mapping[str, Any], name: str) -> str:
 
 def _flag(group: Mapping[str, Any], name: str) -> bool:
     value = group.get(name)
-    return False if value is None else flag(value, name)
+    try:
+        return False if value is None else flag(value, name)
+    except Invalid as error:
+        raise OptionInvalid(error.message, field=name) from None
 
 
 def _is_whole(group: Mapping[str, Any], name: str) -> bool:

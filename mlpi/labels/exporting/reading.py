@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, or_, select
 
 from mlpi.db import Database, Session
+from mlpi.labels.addresses import mail
 from mlpi.labels.exporting import shape
 from mlpi.labels.exporting.chosen import Chosen
 from mlpi.labels.exporting.shape import Read, Task
@@ -18,7 +20,6 @@ BATCH = 500
 MOST_BYTES = 8 << 20  # of data and meta
 MOST_SAID = 5000  # annotations
 FETCHED = 50  # rows at a time
-MAIL_HOST = "mlpi.invalid"  # accounts here have names; readers of exports expect an address
 _TASK = (
     *(LabelTask.id, LabelTask.data, LabelTask.meta, LabelTask.created_at, LabelTask.updated_at),
     *(LabelTask.inner_id, LabelTask.annotation_count, LabelTask.skipped_count),
@@ -78,18 +79,19 @@ def batch(
     asked = select(*_TASK).where(LabelTask.project_id == project_id, LabelTask.id > after)
     for condition in _of_tasks(chosen):
         asked = asked.where(condition)
+    end: int | None = None
+    if chosen.ids:  # they may be more than a statement takes
+        part = chosen.ids[bisect_right(chosen.ids, after) :][:BATCH]
+        asked = asked.where(LabelTask.id.in_(part))
+        end = part[-1] if part and part[-1] < chosen.ids[-1] else None
     rows, is_cut = _some(session, asked.order_by(LabelTask.id).limit(BATCH))
     if not rows:
-        return [], None
+        return [], end
     ids = [row.id for row in rows]
     about = select(*_ANNOTATION).where(LabelAnnotation.task_id.in_(ids))
     kinds = _of_annotations(chosen)
     if kinds:
         about = about.where(or_(*kinds))
-    mails: dict[str, str] = {}
-
-    def mail(name: str) -> str:
-        return mails.setdefault(name, f"{name}@{MAIL_HOST}")
 
     def annotation(one: Row[Any]) -> dict[str, Any]:
         by: Any = one.completed_by_id
@@ -127,7 +129,7 @@ def batch(
         for row in rows
         if not chosen.with_annotations or row.id in annotations
     ]
-    return found, ids[-1] if is_cut or len(rows) == BATCH else None
+    return found, ids[-1] if is_cut or len(rows) == BATCH else end
 
 
 def _some(session: Session, asked: Any) -> tuple[list[Row[Any]], bool]:
@@ -158,8 +160,6 @@ def _by_task(
 
 
 def _of_tasks(chosen: Chosen) -> Iterator[ColumnElement[bool]]:
-    if chosen.ids:
-        yield LabelTask.id.in_(chosen.ids)
     if chosen.has_any:
         yield or_(LabelTask.annotation_count > 0, LabelTask.skipped_count > 0)
     for choice, holds, not_holds in (

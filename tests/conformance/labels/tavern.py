@@ -169,16 +169,16 @@ def _check_list(expected: list[Any], actual: Any, is_strict: bool, where: str) -
         return
     left = list(actual)
     for number, one in enumerate(expected):
-        why = StageFailed(f"{where}[{number}] is missing: {_short(one)}")
+        why: StageFailed | None = None
         while left:
             try:
                 check(one, left.pop(0), where=f"{where}[{number}]")
             except StageFailed as error:
-                why = error
+                why = why or error  # of the one that stands where it should
             else:
                 break
         else:
-            raise why
+            raise why or StageFailed(f"{where}[{number}] is missing: {_short(one)}")
 
 
 def _check_tagged(expected: Tagged, actual: Any, where: str) -> None:
