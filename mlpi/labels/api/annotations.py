@@ -159,6 +159,7 @@ def _add_predictions(api: APIRouter, room: Room) -> None:
     async def add_prediction(request: Request) -> Response:
         sent = await fields_of(request)
         task_id = required_number(sent, "task")
+        _whole(sent)
         workspace = workspace_of(request)
 
         def work() -> LabelPrediction:
@@ -167,7 +168,7 @@ def _add_predictions(api: APIRouter, room: Room) -> None:
             except NotFound:
                 words = f'Invalid pk "{task_id}" - object does not exist.'
                 raise Invalid(words, field="task") from None
-            return room.annotations.predict(workspace, task_id, _whole(sent))
+            return room.annotations.predict(workspace, task_id, sent)
 
         made = await run_in_threadpool(work)
         return answer(shapes.prediction(made, room.clock()), 201)
