@@ -99,6 +99,47 @@ class Tokens:
                 query = query.where(Token.user_id == find_user(session, user).id)
             return session.scalars(query).all()
 
+    def known(self, secret: str, *, user: str) -> Token:
+        """A user's token by its secret, as long as it works. Raises NotFound."""
+        query = (
+            select(Token)
+            .where(Token.secret_hash == secrets.fingerprint(secret), Token.revoked_at.is_(None))
+            .options(joinedload(Token.user), joinedload(Token.workspace))
+        )
+        with self._db.read() as session:
+            token = session.scalar(query)
+        is_over = token and token.expires_at and token.expires_at <= self._clock()
+        if token is None or is_over or token.user.name != user:
+            raise NotFound("Token is invalid or already revoked.")
+        return token
+
+    def renew(self, token_id: int, *, user: str, actor: Actor) -> str:
+        """Put a new secret in the place of a user's token; it ends when the old one would have.
+
+        The old one stops at once. Raises NotFound.
+        """
+        secret, now = secrets.new_token(), self._clock()
+        with self._db.write() as session:
+            old = session.get(Token, token_id)
+            if old is None or old.revoked_at or old.user.name != user:
+                raise NotFound(f"There is no token #{token_id}.")
+            old.revoked_at = now
+            token = Token(
+                user_id=old.user_id,
+                workspace_id=old.workspace_id,
+                rank=old.role,
+                label=old.label,
+                hint=secrets.hint(secret),
+                secret_hash=secrets.fingerprint(secret),
+                created_at=now,
+                expires_at=old.expires_at,
+            )
+            session.add(token)
+            session.flush()
+            words = f"#{token.id} of {user} in the place of #{old.id}"
+            self._audit.record(session, actor, "token_renewed", words, old.workspace.name)
+        return secret
+
     def revoke(self, token_id: int, *, user: str | None = None, actor: Actor) -> None:
         """Stop a token at once; user limits it to that user's. Raises NotFound."""
         with self._db.write() as session:

@@ -78,7 +78,7 @@ class Adding:
                 project_id=project.id,
                 created_at=now,
                 updated_at=now,
-                updated_by_id=principal.user_id,
+                updated_by_id=None,
             )
             ids: list[int] = []
             is_told = self._events.hears_of_tasks(session, project)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from mlpi.db import Session
 from mlpi.errors import Invalid
 from mlpi.labels.config.config import LabelConfig
-from mlpi.labels.models import LabelAnnotation, LabelProject
+from mlpi.labels.models import LabelAnnotation, LabelDraft, LabelProject, LabelTask
 from mlpi.labels.results import ResultInvalid, check_results
 
 MOST_TOLD = 5
@@ -39,7 +39,7 @@ class Changes:
         if self.is_lossy:
             raise ConfigChangeRefused(
                 f"This would lose what was labeled: {self.words()}.",
-                advice="Keep those names, or delete these annotations first.",
+                advice="Keep those names, or delete these annotations and drafts first.",
                 field="label_config",
             )
 
@@ -57,25 +57,35 @@ class Changes:
 def changes(
     session: Session, project: LabelProject, before: LabelConfig, after: LabelConfig
 ) -> Changes:
-    """Reads every annotation, unless the new configuration takes all that the old one did."""
+    """Reads every annotation and draft, unless the new configuration takes all of the old one."""
     lost: Counter[tuple[str, str]] = Counter()
     if _takes_all(before, after):
         return Changes(lost)
-    found = session.execute(
-        select(LabelAnnotation.result)
-        .where(LabelAnnotation.project_id == project.id, LabelAnnotation.result_count > 0)
-        .execution_options(yield_per=1000)
+    said = select(LabelAnnotation.result).where(
+        LabelAnnotation.project_id == project.id, LabelAnnotation.result_count > 0
     )
-    for (text,) in found:
-        results = json.loads(text)
-        for one in results:
-            if one.get("type") == "relation":
-                continue
-            try:
-                check_results(after, [one])
-            except ResultInvalid:
-                lost[one.get("from_name", "?"), _label_of(after, before, one)] += 1
+    drafted = (
+        select(LabelDraft.result)
+        .join(LabelTask, LabelTask.id == LabelDraft.task_id)
+        .where(LabelTask.project_id == project.id)
+    )
+    for asked, is_draft in ((said, False), (drafted, True)):
+        for (text,) in session.execute(asked.execution_options(yield_per=1000)):
+            for one in json.loads(text):
+                if not _fits(after, one) and not (is_draft and not _fits(before, one)):
+                    lost[one.get("from_name", "?"), _label_of(after, before, one)] += 1
     return Changes(lost)
+
+
+def _fits(config: LabelConfig, one: object) -> bool:
+    """A relation always does: it goes where its results go."""
+    if isinstance(one, dict) and one.get("type") == "relation":
+        return True
+    try:
+        check_results(config, [one])
+    except ResultInvalid:
+        return False
+    return True
 
 
 def _takes_all(before: LabelConfig, after: LabelConfig) -> bool:

@@ -14,6 +14,7 @@ from mlpi.component import Card, DatasetShelf, Health, Hit, Link, Measure, State
 from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.labels import routes
+from mlpi.labels.api import tokens
 from mlpi.labels.api.app import label_studio
 from mlpi.labels.guessing import own_api as guessing_api
 from mlpi.labels.review import api as review_api
@@ -35,12 +36,13 @@ class Labels:
         kinds = (room.intake.kind, *room.snapshots.kinds, room.delivery.kind, *room.backends.kinds)
         for kind in kinds:
             jobs.kinds.add(kind)
-        self._api = label_studio(self.room, house.workspaces)
+        self._api = label_studio(self.room, house)
         uploads = Uploads(house.settings.home / "uploads")
         self.routers: Sequence[APIRouter] = (
             routes.router(self.room, uploads),
             review_api.router(self.room),
             guessing_api.router(self.room),
+            tokens.router(house),
         )
         self._sweeping: asyncio.Task[None] | None = None
 

@@ -102,7 +102,6 @@ class Copies:
                         "meta": one.meta,
                         "created_at": now,
                         "updated_at": now,
-                        "updated_by_id": principal.user_id,
                         "lot": random.randrange(LOTS),  # noqa: S311 - an order, no secret
                     }
                     for number, one in enumerate(found, 1)

@@ -15,6 +15,7 @@ from typing import Any
 
 from mlpi.errors import Invalid
 from mlpi.labels.config.config import LabelConfig, ObjectTag
+from mlpi.labels.flags import flag
 from mlpi.labels.results import ResultInvalid, check_results
 
 MOST_DATA_BYTES = 1 << 20
@@ -235,11 +236,7 @@ def _key(one: Mapping[str, Any], *, is_import: bool) -> str:
 
 def _flag(one: Mapping[str, Any], name: str) -> bool:
     value = one.get(name)
-    if value in (None, True, False):
-        return bool(value)
-    if isinstance(value, str) and value.lower() in ("true", "false", "1", "0", ""):
-        return value.lower() in ("true", "1")
-    raise Invalid("Must be a valid boolean.", field=name)
+    return False if value in (None, "") else flag(value, name)
 
 
 def _seconds(value: object) -> float | None:

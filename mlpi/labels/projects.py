@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 
 from mlpi.auth.audit import Actor, Audit
 from mlpi.auth.roles import Principal
@@ -16,12 +16,22 @@ from mlpi.db import Database, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.labels.changes import Changes, changes
 from mlpi.labels.config.config import EMPTY, LabelConfig, read_config
+from mlpi.labels.flags import flag
 from mlpi.labels.hooks.events import Events
-from mlpi.labels.models import LabelExport, LabelProject
+from mlpi.labels.models import LabelBackend, LabelExport, LabelPrediction, LabelProject
 from mlpi.labels.tally import judge_again
 
 SAMPLINGS = ("Sequential sampling", "Uniform sampling", "Uncertainty sampling")
 SKIP_QUEUES = ("REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED")
+# What a list may be ordered by, and the column of it.
+ORDERS: Mapping[str, str] = {
+    **{name: name for name in ("id", "title", "description", "created_at", "updated_at")},
+    **{name: name for name in ("maximum_annotations", "sampling")},
+    "task_number": "task_count",
+    "finished_task_number": "finished_count",
+    "total_annotations_number": "annotation_count",
+    "total_predictions_number": "prediction_count",
+}
 MOST_ANNOTATIONS = 1000  # of a task
 # What Label Studio's API lets one set besides the columns, with what it is before that.
 OPTIONS: Mapping[str, Any] = {
@@ -73,8 +83,9 @@ class Projects:
         offset: int = 0,
         title: str = "",
         ids: Sequence[int] = (),
+        order: Sequence[str] = (),
     ) -> Page:
-        """title: words that titles hold; ids: only these."""
+        """title: words that titles hold; ids: only these; order: of ORDERS, - for falling."""
         asked = select(LabelProject).where(LabelProject.workspace == workspace)
         if title:
             asked = asked.where(LabelProject.title.icontains(title, autoescape=True))
@@ -83,7 +94,7 @@ class Projects:
         with self._db.read() as session:
             total = session.scalar(select(func.count()).select_from(asked.subquery())) or 0
             found = session.scalars(
-                asked.order_by(LabelProject.id.desc()).limit(limit).offset(offset)
+                asked.order_by(*_keys(order), LabelProject.id.desc()).limit(limit).offset(offset)
             ).all()
         return Page(found, total)
 
@@ -130,7 +141,10 @@ class Projects:
         with self._db.write() as session:
             project = project_of(session, workspace, project_id, is_locked=True)
             before, needed = project.label_config, _needed(project)
+            version = project.options.get("model_version", "")
             _take(project, given)
+            if project.options["model_version"] not in ("", version):
+                _check_version(session, project)
             if project.label_config != before:
                 self._check_change(session, project, before)
             if _needed(project) != needed:
@@ -179,6 +193,34 @@ def project_of(
     return project
 
 
+def _keys(order: Sequence[str]) -> list[ColumnElement[Any]]:
+    """Those that it does not know are passed over, as in Label Studio."""
+    known = [(ORDERS.get(one.removeprefix("-")), one.startswith("-")) for one in order]
+    return [
+        getattr(LabelProject, name).desc() if falls else getattr(LabelProject, name).asc()
+        for name, falls in known
+        if name is not None
+    ]
+
+
+def _check_version(session: Session, project: LabelProject) -> None:
+    """Whose predictions are shown: a version's, or a connected model's. Raises Invalid."""
+    version = project.options["model_version"]
+    is_known = session.scalar(
+        select(
+            exists().where(
+                LabelPrediction.project_id == project.id, LabelPrediction.model_version == version
+            )
+            | exists().where(LabelBackend.project_id == project.id, LabelBackend.title == version)
+        )
+    )
+    if not is_known:
+        raise Invalid(
+            "Model version doesn't exist either as live model or as static predictions.",
+            field="model_version",
+        )
+
+
 def _needed(project: LabelProject) -> tuple[int, object]:
     """What a task must have to be done with."""
     return project.maximum_annotations, project.options.get("skip_queue")
@@ -210,9 +252,7 @@ def _take(project: LabelProject, given: Mapping[str, Any]) -> None:
 
 def _option(given: Mapping[str, Any], name: str) -> object:
     if isinstance(OPTIONS[name], bool):
-        if not isinstance(given[name], bool):
-            raise Invalid("Must be a valid boolean.", field=name)
-        return given[name]
+        return flag(given[name], name)
     if name == "skip_queue":
         return _one_of(given, name, SKIP_QUEUES)
     text = _text(given, name, most=100_000)
@@ -223,6 +263,8 @@ def _option(given: Mapping[str, Any], name: str) -> object:
 
 def _count(given: Mapping[str, Any], name: str, most: int) -> int:
     count = given[name]
+    if isinstance(count, str) and re.fullmatch(r"\d{1,9}", count.strip()):
+        count = int(count)  # from a form
     if isinstance(count, bool) or not isinstance(count, int):
         raise Invalid("A valid integer is required.", field=name)
     if not 1 <= count <= most:
@@ -234,6 +276,8 @@ def _text(given: Mapping[str, Any], name: str, *, most: int) -> str:
     value = given[name]
     if value is None:
         return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str):
         raise Invalid("Not a valid string.", field=name)
     if len(value) > most:

@@ -9,10 +9,11 @@ life; whoever asks again gets the task that they have.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ScalarSelect, Select, delete, exists, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -31,6 +32,7 @@ from mlpi.labels.review.changed import returned
 from mlpi.labels.tasks import task_of
 
 LEASE_S = 3600
+AGAIN = "REQUEUE_FOR_ME"  # what somebody skipped comes back to them, after all others
 
 
 class Queue:
@@ -76,6 +78,25 @@ class Queue:
             if task_id is not None:
                 self._lease(session, project, task_id, principal)
             return task_id
+
+    def first_of(
+        self, workspace: str, project_id: int, principal: Principal, ids: Sequence[int]
+    ) -> int | None:
+        """The first of these tasks that this person could do, leased to them. Raises NotFound."""
+        with self._db.write() as session:
+            project = project_of(session, workspace, project_id, is_locked=True)
+            lacking = project.maximum_annotations - LabelTask.annotation_count
+            open_ = set(
+                session.scalars(
+                    self._open(project, principal)
+                    .where(LabelTask.id.in_(ids), _held(principal) < lacking)
+                    .limit(len(ids))
+                )
+            )
+            found = next((one for one in ids if one in open_), None)
+            if found is not None:
+                self._lease(session, project, found, principal)
+            return found
 
     def hold(self, workspace: str, task_id: int, principal: Principal) -> None:
         """Keep a task that one has before oneself. Raises NotFound."""
@@ -128,12 +149,14 @@ class Queue:
 
     def _open(self, project: LabelProject, principal: Principal) -> Select[int]:
         """The first of a project's tasks that this person could do, by the project's order."""
-        order = {
-            SAMPLINGS[0]: (LabelTask.id,),
-            SAMPLINGS[1]: (LabelTask.lot, LabelTask.id),
+        order: tuple[ColumnElement[Any], ...] = {
+            SAMPLINGS[0]: (LabelTask.id.asc(),),
+            SAMPLINGS[1]: (LabelTask.lot.asc(), LabelTask.id.asc()),
             # The least certain first; what no model has seen comes last.
-            SAMPLINGS[2]: (LabelTask.prediction_score.asc().nulls_last(), LabelTask.id),
+            SAMPLINGS[2]: (LabelTask.prediction_score.asc().nulls_last(), LabelTask.id.asc()),
         }[project.sampling]
+        if project.options.get("skip_queue") == AGAIN:
+            order = (LabelTask.id.in_(_said_by(project, principal)), *order)  # skipped ones last
         return (
             select(LabelTask.id)
             .where(
@@ -198,10 +221,15 @@ def _awaited(principal: Principal) -> ScalarSelect[int]:
 
 def _done_by(project: LabelProject, principal: Principal) -> Select[int]:
     """Tasks that this person has annotated; skipped ones, unless they come back to them."""
-    asked = select(LabelAnnotation.task_id).where(
+    asked = _said_by(project, principal)
+    if project.options.get("skip_queue") == AGAIN:
+        asked = asked.where(LabelAnnotation.was_cancelled.is_(False))
+    return asked
+
+
+def _said_by(project: LabelProject, principal: Principal) -> Select[int]:
+    """Tasks that this person has annotated or skipped."""
+    return select(LabelAnnotation.task_id).where(
         LabelAnnotation.project_id == project.id,
         LabelAnnotation.completed_by_id == principal.user_id,
     )
-    if project.options.get("skip_queue") == "REQUEUE_FOR_ME":
-        asked = asked.where(LabelAnnotation.was_cancelled.is_(False))
-    return asked

@@ -16,17 +16,25 @@ from mlpi.auth.models import User
 from mlpi.auth.roles import Principal, Role
 from mlpi.clock import Clock
 from mlpi.db import Database, IntegrityError, Session
-from mlpi.errors import Conflict, Forbidden, NotFound
+from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.labels import given
 from mlpi.labels.config.config import read_config
 from mlpi.labels.given import GivenAnnotation
 from mlpi.labels.hooks.events import Events
-from mlpi.labels.models import LabelAnnotation, LabelDraft, LabelLease, LabelProject, LabelTask
+from mlpi.labels.models import (
+    LabelAnnotation,
+    LabelDraft,
+    LabelLease,
+    LabelPrediction,
+    LabelProject,
+    LabelTask,
+)
 from mlpi.labels.tally import Needs, count_task, move_counts
 from mlpi.prepared import Prepared
 
 _TASK, _PROJECT = cast(Table, LabelTask.__table__), cast(Table, LabelProject.__table__)
 _SAYING, _USER = cast(Table, LabelAnnotation.__table__), cast(Table, User.__table__)
+_GUESS = cast(Table, LabelPrediction.__table__)
 _LEASE, _DRAFT = cast(Table, LabelLease.__table__), cast(Table, LabelDraft.__table__)
 _AT = (
     select(
@@ -81,6 +89,10 @@ _ONE_TRUTH = Prepared(
     .values(ground_truth=False)
     .returning(_SAYING.c.id)
 )
+_PARENTS = {
+    field: Prepared(select(one.c.task_id).where(one.c.id == bindparam("parent")))
+    for field, one in (("parent_prediction", _GUESS), ("parent_annotation", _SAYING))
+}
 _NAME = Prepared(select(_USER.c.name).where(_USER.c.id == bindparam("user")))
 
 
@@ -140,6 +152,7 @@ class Saving:
         place = _place_of(_LOCK, connection, workspace, task_id)
         now = self._clock()
         by_id, by_name = _author(connection, one.completed_by, principal)
+        _check_parents(connection, task_id, one)
         drafted = _DRAFTED.first(connection, draft=draft_id, task=task_id) if draft_id else None
         row = {
             "task_id": task_id,
@@ -211,6 +224,16 @@ def _place_of(statement: Prepared, connection: Connection, workspace: str, task_
     if found is None:
         raise NotFound(f"There is no task {task_id} in this workspace.")
     return _Place(*found)
+
+
+def _check_parents(connection: Connection, task_id: int, one: GivenAnnotation) -> None:
+    """What an annotation was made of is of the same task. Raises Invalid."""
+    for field, number in (
+        ("parent_prediction", one.parent_prediction_id),
+        ("parent_annotation", one.parent_annotation_id),
+    ):
+        if number is not None and _PARENTS[field].first(connection, parent=number) != (task_id,):
+            raise Invalid(f'Invalid pk "{number}" - object does not exist.', field=field)
 
 
 def _author(connection: Connection, user_id: int | None, principal: Principal) -> tuple[int, str]:

@@ -36,7 +36,7 @@ LABEL_PATHS = (
     *("/api/projects", "/api/tasks", "/api/annotations", "/api/predictions", "/api/drafts"),
     *("/api/dm/", "/api/import/", "/api/webhooks", "/api/users", "/api/current-user"),
     *("/api/organizations", "/api/version", "/api/ml/", "/api/templates", "/data/"),
-    "/api/annotation-reviews",
+    *("/api/annotation-reviews", "/api/token", "/api/jwt/", "/api/invite", "/api/health"),
 )
 LABEL_VERSION = "1.23.2"  # of Label Studio whose API mlpi answers
 API_PATHS = ("/chroma/", "/api/", "/ajax-api/", "/v1/", "/gateway/", "/graphql")

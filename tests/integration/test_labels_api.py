@@ -251,7 +251,9 @@ def test_predictions_are_checked_listed_and_counted_by_model(
     at = f"/api/projects/{one['id']}/model-versions/"
     assert get(http, at) == {"b": 1, "a": 1}
     assert get(http, at, extended="true")["static"][0]["model_version"] == "b"
-    assert http.request("DELETE", at, json={"model_version": "a"}).json() == 1
+    assert http.request("DELETE", at, json={"model_version": "a"}).json() == {
+        "deleted_predictions": 1
+    }
     assert get(http, at) == {"b": 1}
     one_of_them = f"/api/predictions/{made[1]['id']}/"
     assert http.patch(one_of_them, json={"score": 0.3}).json()["score"] == 0.3

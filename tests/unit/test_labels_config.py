@@ -122,6 +122,7 @@ def test_a_style_and_a_strange_attribute_are_left_aside_and_told() -> None:
         (config('<Video name="v" value="$v"/>'), 2, "<Video>"),
         (config('<Text value="$x"/>'), 2, "no name"),
         (config('<Text name="t"/>'), 2, "no value"),
+        (config('<Image name="i" valueList="$many"/>'), 2, "one image, not a valueList"),
         (config(TEXT + TEXT), 3, "twice"),
         (config(TEXT + '<Choices name="c"><Choice value="a"/></Choices>'), 3, "no toName"),
         (config(TEXT + '<Choices name="c" toName="u"><Choice value="a"/></Choices>'), 3, "'u'"),

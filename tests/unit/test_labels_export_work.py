@@ -422,7 +422,7 @@ def test_options_are_read_and_refused_by_name() -> None:
     refused: list[dict[str, Any]] = [
         {"task_filter_options": {"finished": "maybe"}},
         {"task_filter_options": []},
-        {"annotation_filter_options": {"usual": "yes"}},
+        {"annotation_filter_options": {"usual": "perhaps"}},
         {"serialization_options": {"drafts": True}},
     ]
     for wrong in refused:

@@ -119,12 +119,13 @@ def test_a_project_is_of_its_workspace_alone(room: Room) -> None:
     "wrong",
     [
         {"title": "ab"},
-        {"title": 7},
+        {"title": ["7"]},
         {"maximum_annotations": 0},
         {"maximum_annotations": True},
         {"sampling": "by mood"},
         {"color": "red"},
-        {"show_skip_button": "yes"},
+        {"show_skip_button": "perhaps"},
+        {"model_version": "none such"},
         {"skip_queue": "NEVER"},
     ],
 )

@@ -23,13 +23,19 @@ API = either_slash(
     """
     login  GET      /api/version
     login  GET      /api/version/
+    login  GET      /api/health
+    viewer GET      /api/current-user/
     viewer GET      /api/current-user/whoami
     viewer GET      /api/users/
-    viewer GET      /api/users/{user_id}/
+    viewer POST     /api/users/  # for an admin, which is told in Label Studio's words
+    viewer GET,PATCH /api/users/{user_id}/  # PATCH changes nothing
+    viewer DELETE   /api/users/{user_id}/  # for an admin
     viewer GET      /api/current-user/hotkeys/
     viewer GET      /api/organizations/
     viewer GET      /api/organizations/{organization_id}
     viewer GET      /api/organizations/{organization_id}/memberships
+    viewer GET      /api/organizations/{organization_id}/memberships/{user_id}/
+    owner  DELETE   /api/organizations/{organization_id}/memberships/{user_id}/
 
     # projects
     viewer GET      /api/projects/
@@ -129,6 +135,24 @@ API = either_slash(
     """,
 )
 
+# They see the secret that asks, which the room of Label Studio's API is not shown.
+TOKENS = either_slash(
+    "own",
+    """
+    viewer GET      /api/current-user/token
+    viewer POST     /api/current-user/reset-token/  # a user's own
+    viewer GET      /api/token/
+    viewer POST     /api/token/  # for a browser, which is told in Label Studio's words
+    viewer POST     /api/token/refresh/  # reads only
+    viewer POST     /api/token/rotate/  # a user's own
+    viewer POST     /api/token/blacklist/  # a user's own
+    viewer GET      /api/jwt/settings
+    owner  POST     /api/jwt/settings  # changes nothing
+    viewer GET      /api/invite
+    owner  POST     /api/invite/reset-token
+    """,
+)
+
 PAGES = rows(
     "own",
     """
@@ -204,4 +228,4 @@ PAGES = rows(
     """,
 )
 
-ROWS = [*API, *PAGES]
+ROWS = [*API, *TOKENS, *PAGES]

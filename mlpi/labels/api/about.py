@@ -67,7 +67,7 @@ def router(room: Room) -> APIRouter:
         gone = await run_in_threadpool(
             room.annotations.remove_predictions, workspace_of(request), project_id, version
         )
-        return answer(gone)
+        return answer({"deleted_predictions": gone})
 
     @api.get("/{project_id:int}/annotators/")
     def list_annotators(request: Request, project_id: int) -> Response:

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from mlpi.errors import Invalid
+from mlpi.errors import Invalid, NotFound
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
-from mlpi.labels.api.asked import fields_of, flag_in, number_in, required_number
+from mlpi.labels.api.asked import fields_of, flag_in, required_number
+from mlpi.labels.flags import number_in
+from mlpi.labels.models import LabelPrediction
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, workspace_of
 
@@ -100,7 +102,7 @@ def _add_drafts(api: APIRouter, room: Room) -> None:
         workspace, principal = workspace_of(request), principal_of(request)
         return await keep(
             request,
-            lambda sent: room.annotations.save_draft(workspace, task_id, sent, principal),
+            lambda sent: room.annotations.save_draft(workspace, task_id, _whole(sent), principal),
             201,
         )
 
@@ -118,7 +120,7 @@ def _add_drafts(api: APIRouter, room: Room) -> None:
         return await keep(
             request,
             lambda sent: room.annotations.save_draft(
-                workspace, task_id, sent, principal, annotation_id=annotation_id
+                workspace, task_id, _whole(sent), principal, annotation_id=annotation_id
             ),
             201,
         )
@@ -160,11 +162,18 @@ def _add_predictions(api: APIRouter, room: Room) -> None:
     async def add_prediction(request: Request) -> Response:
         sent = await fields_of(request)
         task_id = required_number(sent, "task")
-        if "result" not in sent:
-            raise Invalid("This field is required.", field="result")
-        made = await run_in_threadpool(
-            room.annotations.predict, workspace_of(request), task_id, sent
-        )
+        _whole(sent)
+        workspace = workspace_of(request)
+
+        def work() -> LabelPrediction:
+            try:
+                room.tasks.get(workspace, task_id)
+            except NotFound:
+                words = f'Invalid pk "{task_id}" - object does not exist.'
+                raise Invalid(words, field="task") from None
+            return room.annotations.predict(workspace, task_id, sent)
+
+        made = await run_in_threadpool(work)
         return answer(shapes.prediction(made, room.clock()), 201)
 
     @api.get("/predictions/{prediction_id:int}/")
@@ -185,3 +194,10 @@ def _add_predictions(api: APIRouter, room: Room) -> None:
     def remove_prediction(request: Request, prediction_id: int) -> Response:
         room.annotations.remove_prediction(workspace_of(request), prediction_id)
         return nothing()
+
+
+def _whole(sent: dict[str, Any]) -> dict[str, Any]:
+    """What must say something. Raises Invalid."""
+    if "result" not in sent:
+        raise Invalid("This field is required.", field="result")
+    return sent

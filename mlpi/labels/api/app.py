@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mlpi.auth.workspaces import Workspaces
+from mlpi.house import House
 from mlpi.labels.api import (
     about,
     exports,
@@ -27,7 +27,7 @@ from mlpi.labels.room import Room
 from mlpi.web import errors
 
 
-def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
+def label_studio(room: Room, house: House) -> FastAPI:
     """Its routes, with its errors."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     errors.install(app)
@@ -36,7 +36,7 @@ def label_studio(room: Room, workspaces: Workspaces) -> FastAPI:
         said.router(room),
         handing.router(room),
         tasks.router(room),
-        people.router(workspaces),
+        people.router(house),
         projects.router(room),
         about.router(room),
         imports.router(room),

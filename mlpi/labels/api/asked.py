@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from mlpi.errors import Invalid, MlpiError, NotFound
+from mlpi.labels.flags import flag, number_in
 
 MOST_BODY_BYTES = 64 << 20  # of one request's JSON; files have their own bound
 
@@ -60,18 +61,6 @@ async def fields_of(request: Request) -> dict[str, Any]:
     return body
 
 
-def number_in(fields: Mapping[str, Any], name: str) -> int | None:
-    """A whole number, written as one or as text; None without it. Raises Invalid."""
-    value = fields.get(name)
-    if value is None or value == "":
-        return None
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 19:
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise Invalid("A valid integer is required.", field=name)
-
-
 def required_number(fields: Mapping[str, Any], name: str) -> int:
     """Raises Invalid."""
     number = number_in(fields, name)
@@ -85,14 +74,7 @@ def flag_in(fields: Mapping[str, Any], name: str, *, default: bool) -> bool:
     value = fields.get(name)
     if value is None or value == "":
         return default
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word in ("true", "1", "yes", "y", "on"):
-        return True
-    if word in ("false", "0", "no", "n", "off"):
-        return False
-    raise Invalid("Must be a valid boolean.", field=name)
+    return flag(value, name)
 
 
 def page_in(request: Request, *, size: int, most: int) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from mlpi.auth.audit import Actor
 from mlpi.auth.requests import address_of
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
-from mlpi.labels.api.asked import fields_of, flag_in, number_in
+from mlpi.labels.api.asked import fields_of, flag_in
+from mlpi.labels.flags import number_in
 from mlpi.labels.hooks.actions import ACTIONS
 from mlpi.labels.models import LabelWebhook
 from mlpi.labels.room import Room

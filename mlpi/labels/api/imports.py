@@ -18,9 +18,10 @@ from starlette.responses import Response
 
 from mlpi.errors import Invalid
 from mlpi.labels.api.answers import answer
-from mlpi.labels.api.asked import TooLarge, fields_of, flag_in, number_in
+from mlpi.labels.api.asked import TooLarge, fields_of, flag_in
 from mlpi.labels.bringing.bringing import Brought, How
 from mlpi.labels.bringing.checking import IN_MEMORY_BYTES, ImportRefused
+from mlpi.labels.flags import number_in
 from mlpi.labels.room import Room
 from mlpi.uploads import BLOCK_BYTES, plain_name, require_space
 from mlpi.web.render import principal_of, workspace_of

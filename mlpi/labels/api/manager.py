@@ -14,7 +14,9 @@ from mlpi.auth.roles import Role
 from mlpi.errors import Invalid, NotFound
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
-from mlpi.labels.api.asked import fields_of, number_in, required_number
+from mlpi.labels.api.asked import fields_of, required_number
+from mlpi.labels.api.handing import handed
+from mlpi.labels.flags import number_in
 from mlpi.labels.grid import columns
 from mlpi.labels.grid.deeds import DEEDS, Deed
 from mlpi.labels.grid.filters import (
@@ -29,6 +31,8 @@ from mlpi.labels.grid.views import asked_by, told
 from mlpi.labels.projects import config_of
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, workspace_of
+
+SOME = 200  # tasks that are looked at together for one to label
 
 
 def router(room: Room) -> APIRouter:
@@ -132,6 +136,8 @@ def _add_project(api: APIRouter, room: Room) -> None:
 
         def work() -> dict[str, Any]:
             workspace = workspace_of(request)
+            if deed == "next_task":
+                return _next(room, request, project_id, sent)
             filters, _, selection = asked(
                 room, workspace, project_id, request.query_params, sent, is_deed=True
             )
@@ -180,6 +186,26 @@ def asked(
         selection = Selection()
     order = Order() if is_deed else read_order(data.get("ordering"), data)
     return read_filters(data.get("filters")), order, selection
+
+
+def _next(room: Room, request: Request, project_id: int, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The next task for whoever labels from the grid: in its order, of what it shows."""
+    workspace, principal = workspace_of(request), principal_of(request)
+    project = room.projects.get(workspace, project_id)
+    if not any(sent.get(name) for name in ("filters", "ordering", "selectedItems")):
+        task_id = room.queue.next(workspace, project_id, principal)
+        return handed(room, project, task_id, principal, project.sampling)
+    filters, order, selection = asked(room, workspace, project_id, {}, sent)
+    task_id, at = None, 0
+    while task_id is None:
+        page = room.grid.numbered(
+            workspace, project_id, filters, order, selection, limit=SOME, offset=at
+        )
+        if not page.tasks:
+            break
+        ids = [one.task.id for one in page.tasks]
+        task_id, at = room.queue.first_of(workspace, project_id, principal, ids), at + SOME
+    return handed(room, project, task_id, principal, "Data manager")
 
 
 def _project_in(request: Request) -> int:

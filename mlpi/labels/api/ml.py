@@ -11,7 +11,8 @@ from starlette.responses import Response
 from mlpi.errors import Invalid, MlpiError, NotFound
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
-from mlpi.labels.api.asked import fields_of, flag_in, number_in, required_number
+from mlpi.labels.api.asked import fields_of, flag_in, required_number
+from mlpi.labels.flags import number_in
 from mlpi.labels.guessing.remote import RemoteFailed
 from mlpi.labels.guessing.taking import HTTP
 from mlpi.labels.guessing.waiting import answered

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from mlpi import version
-from mlpi.auth.workspaces import Workspaces
-from mlpi.errors import NotFound
-from mlpi.labels.api import shapes
+from mlpi.house import House
+from mlpi.labels.api import accounts, shapes
 from mlpi.labels.api.answers import answer, numbered
 from mlpi.labels.api.asked import page_in
 from mlpi.web.errors import LABEL_VERSION
@@ -27,36 +26,20 @@ PAGE, MOST = 20, 1000
 _ORGANIZATION = {"id": shapes.ORGANIZATION, "title": "mlpi", "contact_info": None}
 
 
-def _only_ours(number: int) -> None:
-    """There is one organisation here. Raises NotFound for any other."""
-    if number != shapes.ORGANIZATION:
-        raise NotFound("Not found.")
-
-
-def router(workspaces: Workspaces) -> APIRouter:
+def router(house: House) -> APIRouter:
     """People and versions."""
     api = APIRouter()
+    api.include_router(accounts.router(house))
 
     def people(request: Request) -> list[dict[str, Any]]:
-        members = workspaces.members(workspace_of(request))
-        return [shapes.user(one.user.id, one.user.name, one.user.created_at) for one in members]
+        return accounts.members_of(house.workspaces, request)
 
+    @api.get("/api/current-user/")
     @api.get("/api/current-user/whoami")
     def whoami(request: Request) -> Response:
         principal = principal_of(request)
         me = shapes.user(principal.user_id, principal.name)
         return answer({**me, "permissions": _PERMISSIONS})
-
-    @api.get("/api/users/")
-    def list_users(request: Request) -> Response:
-        return answer(people(request))
-
-    @api.get("/api/users/{user_id:int}/")
-    def get_user(request: Request, user_id: int) -> Response:
-        for one in people(request):
-            if one["id"] == user_id:
-                return answer(one)
-        raise NotFound(f"There is no user {user_id} in this workspace.")
 
     @api.get("/api/organizations/")
     def list_organizations(request: Request) -> Response:
@@ -65,14 +48,14 @@ def router(workspaces: Workspaces) -> APIRouter:
 
     @api.get("/api/organizations/{number:int}")
     def get_organization(request: Request, number: int) -> Response:
-        _only_ours(number)
+        accounts.only_ours(number)
         mine = people(request)
         created = min((one["date_joined"] for one in mine if one["date_joined"]), default=None)
         return answer({**_ORGANIZATION, "created_at": created, "created_by": None})
 
     @api.get("/api/organizations/{number:int}/memberships")
     def list_memberships(request: Request, number: int) -> Response:
-        _only_ours(number)
+        accounts.only_ours(number)
         mine = people(request)
         page, size = page_in(request, size=PAGE, most=MOST)
         shown = [
@@ -86,6 +69,11 @@ def router(workspaces: Workspaces) -> APIRouter:
         """Keys are the configuration's here, not a person's."""
         workspace_of(request)
         return answer({"custom_hotkeys": {}})
+
+    @api.get("/api/health")
+    def health() -> Response:
+        """What `/health` answers to Label Studio's clients; to others it is MLflow's."""
+        return answer({"status": "UP"})
 
     @api.get("/api/version")
     @api.get("/api/version/")

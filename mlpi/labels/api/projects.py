@@ -44,6 +44,7 @@ def router(room: Room) -> APIRouter:
             offset=(page - 1) * size,
             title=request.query_params.get("title", ""),
             ids=_ids(request.query_params.get("ids", "")),
+            order=request.query_params.get("ordering", "").split(","),
         )
         principal = principal_of(request)
         return [shown(one, principal) for one in found.projects], found.total, page, size

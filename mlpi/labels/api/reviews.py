@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from mlpi.errors import Invalid
 from mlpi.labels.api.answers import answer, nothing
-from mlpi.labels.api.asked import fields_of, flag_in, number_in, required_number
+from mlpi.labels.api.asked import fields_of, flag_in, required_number
+from mlpi.labels.flags import number_in
 from mlpi.labels.hooks.events import review_shape
 from mlpi.labels.models import ACCEPTED, FIXED, REJECTED
 from mlpi.labels.room import Room

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mlpi.labels.addresses import mail
 from mlpi.labels.config.config import LabelConfig, read_config
 from mlpi.labels.exporting import shape
 from mlpi.labels.models import (
@@ -20,11 +21,10 @@ from mlpi.labels.models import (
 if TYPE_CHECKING:
     from mlpi.labels.tasks import Whole
 
-moment, mail = shape.moment, shape.mail
+moment = shape.moment
 ORGANIZATION = 1  # there is one here: a workspace is chosen by the token
 # What Label Studio has and mlpi does not do, at what it is there when nobody sets it.
 _FIXED: Mapping[str, Any] = {
-    "control_weights": None,
     "min_annotations_to_start_training": 0,
     "start_training_on_annotation_update": False,
     "show_ground_truth_first": False,
@@ -57,11 +57,6 @@ def ago(value: datetime, now: datetime) -> str:
         if len(parts) == 2 or (parts and not count):
             break
     return ", ".join(parts) or "0 minutes"
-
-
-def name_of(address: str) -> str:
-    """The account that an address stands for; any other address's part before the @."""
-    return address.partition("@")[0].casefold()
 
 
 def user_simple(user_id: int, name: str) -> dict[str, Any]:
@@ -97,6 +92,7 @@ def project(one: LabelProject, *, queue_total: int, queue_done: int) -> dict[str
         "title": one.title,
         "description": one.description,
         "label_config": one.label_config,
+        "control_weights": _weights(config),
         **_FIXED,
         **one.options,
         "organization": ORGANIZATION,
@@ -117,6 +113,18 @@ def project(one: LabelProject, *, queue_total: int, queue_done: int) -> dict[str
         "config_suitable_for_bulk_annotation": _is_for_bulk(config),
         "queue_total": queue_total,
         "queue_done": queue_done,
+    }
+
+
+def _weights(config: LabelConfig) -> dict[str, Any]:
+    """Each label counts the same here; clients read what there is."""
+    return {
+        name: {
+            "overall": 1.0,
+            "type": control.tag.name,
+            "labels": {label.key: 1.0 for label in control.labels},
+        }
+        for name, control in config.controls.items()
     }
 
 
@@ -241,5 +249,5 @@ def _percent(share: float | None) -> float | None:
 
 def _pretty(results: Iterable[Sequence[Any]]) -> str:
     """Results in one line, as Label Studio's grid shows them."""
-    text = json.dumps(list(results), ensure_ascii=False, separators=(",", ":"))[1:-1]
+    text = ",".join(json.dumps(one, ensure_ascii=False) for one in results)
     return text[:500].replace(',"', ', "').replace("],[", "] [").replace('"', "")

@@ -24,6 +24,7 @@ from mlpi.web.render import principal_of, workspace_of
 # Label Studio answers when the snapshot is made, and scripts go on to download it.
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.1
+MOST_TASKS = 1_000_000  # of a view
 _ASKED = ("task_filter_options", "annotation_filter_options", "serialization_options")
 
 

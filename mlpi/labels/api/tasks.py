@@ -12,13 +12,9 @@ from starlette.responses import Response
 from mlpi.errors import NotFound
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
-from mlpi.labels.api.asked import (
-    fields_of,
-    number_in,
-    page_in,
-    required_number,
-)
+from mlpi.labels.api.asked import fields_of, page_in, required_number
 from mlpi.labels.api.manager import asked
+from mlpi.labels.flags import number_in
 from mlpi.labels.room import Room
 from mlpi.labels.tasks import Whole
 from mlpi.web.render import principal_of, workspace_of

@@ -11,9 +11,10 @@ from starlette.responses import Response
 from mlpi.auth.requests import address_of
 from mlpi.errors import Invalid
 from mlpi.labels.api.answers import answer
-from mlpi.labels.api.asked import fields_of
-from mlpi.labels.config.config import read_config
+from mlpi.labels.api.asked import fields_of, flag_in
+from mlpi.labels.config.config import LabelConfig, read_config
 from mlpi.labels.room import Room
+from mlpi.labels.templates.answers import sample_results
 from mlpi.labels.templates.catalogue import GROUPS, TEMPLATES
 from mlpi.labels.templates.sampling import sample_data
 from mlpi.web.render import principal_of, workspace_of
@@ -45,13 +46,13 @@ def router(room: Room) -> APIRouter:
         config = sent.get("label_config")
         if not isinstance(config, str) or not config.strip():
             raise Invalid("Label config is not set or is empty", field="label_config")
+        is_whole = flag_in(sent, "include_annotation_and_prediction", default=False)
 
         def work() -> dict[str, Any]:
             room.projects.get(workspace_of(request), project_id)
-            data = sample_data(read_config(config))
-            if sent.get("include_annotation_and_prediction"):
-                return {"id": 1, "data": data, "annotations": [], "predictions": []}
-            return data
+            parsed = read_config(config)
+            data = sample_data(parsed)
+            return _answered(parsed, data, principal_of(request).user_id) if is_whole else data
 
         return answer({"sample_task": await run_in_threadpool(work)})
 
@@ -83,3 +84,22 @@ def router(room: Room) -> APIRouter:
         return answer([{"taskId": task, "annotationId": said} for task, said in found])
 
     return api
+
+
+def _answered(config: LabelConfig, data: dict[str, Any], user_id: int) -> dict[str, Any]:
+    """The sample task with a sample annotation and prediction."""
+    said = sample_results(config, data)
+    annotation = {
+        "was_cancelled": False,
+        "ground_truth": False,
+        "lead_time": 0.0,
+        "result_count": len(said),
+        "completed_by": user_id,
+        "result": said,
+    }
+    guess = {
+        "model_version": "sample model version",
+        "score": 0.0,
+        "result": sample_results(config, data),
+    }
+    return {"data": data, "annotations": [annotation], "predictions": [guess]}

@@ -34,7 +34,8 @@ class People:
             # A number that comes with an address is of the house that it was exported from.
             address = who.get("email")
             if isinstance(address, str):
-                return self.numbers.get(address.partition("@")[0].casefold())
+                whole = address.casefold()
+                return self.numbers.get(whole) or self.numbers.get(whole.partition("@")[0])
             who = who.get("id")
         if isinstance(who, int) and not isinstance(who, bool) and who in self.names:
             return who

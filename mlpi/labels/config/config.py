@@ -238,6 +238,12 @@ class _Reading:
     def _add_object(self, node: Node, tag: Tag, attributes: dict[str, str]) -> None:
         name = self._name(node, tag, attributes)
         value = attributes.get("value", "")
+        if not value and node.attributes.get("valueList"):
+            raise ConfigInvalid(
+                f"<{tag.name} name={name!r}> shows one {tag.name.lower()}, not a valueList.",
+                line=node.line,
+                advice="Name one field in value and make a task of each.",
+            )
         if not value:
             raise ConfigInvalid(
                 f"<{tag.name} name={name!r}> has no value.",

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mlpi.errors import MlpiError
+from mlpi.errors import Invalid, MlpiError
+from mlpi.labels.flags import flag
 from mlpi.labels.grid.views import asked_by, title_of
 from mlpi.labels.models import LabelView
 
@@ -131,7 +132,7 @@ def view_in(sent: Mapping[str, Any]) -> int | None:
 
 
 def task_ids(words: Sequence[str]) -> tuple[int, ...]:
-    """Numbers of tasks, each once. Raises OptionInvalid."""
+    """Numbers of tasks, each once, in rising order. Raises OptionInvalid."""
     strange = [word for word in words if not (word.isdecimal() and len(word) < 19)]
     if strange:
         raise OptionInvalid(
@@ -139,7 +140,7 @@ def task_ids(words: Sequence[str]) -> tuple[int, ...]:
             advice="Send whole numbers, as in ids[]=3&ids[]=5.",
             field="ids[]",
         )
-    return tuple(dict.fromkeys(map(int, words)))
+    return tuple(sorted(set(map(int, words))))
 
 
 def _group(sent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -168,11 +169,10 @@ def _choice(group: Mapping[str, Any], name: str) -> str:
 
 def _flag(group: Mapping[str, Any], name: str) -> bool:
     value = group.get(name)
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise OptionInvalid("Must be a valid boolean.", field=name)
-    return value
+    try:
+        return False if value is None else flag(value, name)
+    except Invalid as error:
+        raise OptionInvalid(error.message, field=name) from None
 
 
 def _is_whole(group: Mapping[str, Any], name: str) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, or_, select
 
 from mlpi.db import Database, Session
+from mlpi.labels.addresses import mail
 from mlpi.labels.exporting import shape
 from mlpi.labels.exporting.chosen import Chosen
-from mlpi.labels.exporting.shape import Read, Task, mail
+from mlpi.labels.exporting.shape import Read, Task
 from mlpi.labels.grid.conditions import Conditions
 from mlpi.labels.grid.filters import read_filters, read_selection
 from mlpi.labels.grid.lists import filtering
@@ -107,7 +108,7 @@ def batch(
     drafts = _by_task(
         session,
         select(*_DRAFT).where(LabelDraft.task_id.in_(ids)).order_by(LabelDraft.id),
-        (lambda one: shape.draft(one, shape.mail(one.user_name), read))
+        (lambda one: shape.draft(one, mail(one.user_name), read))
         if chosen.drafts
         else _number,
     )
@@ -174,8 +175,6 @@ def _by_task(
 
 
 def _of_tasks(chosen: Chosen) -> Iterator[ColumnElement[bool]]:
-    if chosen.ids:
-        yield LabelTask.id.in_(chosen.ids)
     if chosen.has_any:
         yield or_(LabelTask.annotation_count > 0, LabelTask.skipped_count > 0)
     for choice, holds, not_holds in (

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-MAIL_HOST = "mlpi.invalid"  # accounts here have names; clients and readers expect an address
 # What Label Studio has of a task and mlpi does not.
 _NOTHING: Mapping[str, Any] = {
     "comment_count": 0,
@@ -25,11 +24,6 @@ Task = dict[str, Any]
 def moment(value: datetime | None) -> str | None:
     """2026-11-29T05:00:00.000000Z; value is in UTC."""
     return None if value is None else f"{value.isoformat(timespec='microseconds')[:26]}Z"
-
-
-def mail(name: str) -> str:
-    """The address that stands for an account's name."""
-    return f"{name}@{MAIL_HOST}"
 
 
 def as_it_is(text: str) -> orjson.Fragment:

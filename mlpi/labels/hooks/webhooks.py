@@ -16,6 +16,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.jobs.messages import shown_url
+from mlpi.labels.flags import flag
 from mlpi.labels.hooks.actions import ACTIONS
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.hooks.sending import opened
@@ -184,9 +185,7 @@ class Webhooks:
                 webhook.url, webhook.failures = url, 0
         for name in ("send_payload", "send_for_all_actions", "is_active"):
             if given.get(name) is not None:
-                if not isinstance(given[name], bool):
-                    raise Invalid("Must be a valid boolean.", field=name)
-                setattr(webhook, name, given[name])
+                setattr(webhook, name, flag(given[name], name))
         if given.get("actions") is not None:
             webhook.actions = _actions(given["actions"], is_wide=webhook.project_id is None)
         if given.get("headers") is not None:
@@ -213,6 +212,8 @@ def _webhook_of(
 def _number(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
+        return int(value)
     raise Invalid("Incorrect type. Expected pk value.", field="project")
 
 
