@@ -333,7 +333,7 @@ class Grid:
         return whole(session, [tasks[one] for one in ids if one in tasks])
 
 
-def _summed(test: Condition) -> Select[Any]:
+def _summed(test: Condition) -> Select[int, int, int]:
     annotations = func.coalesce(func.sum(LabelTask.annotation_count), 0)
     predictions = func.coalesce(func.sum(LabelTask.prediction_count), 0)
     return select(func.count(), annotations, predictions).where(test)

@@ -67,7 +67,7 @@ class Scans:
         best = ordered(among(low + high), keys, is_back=is_back).limit(count)
         return self.ids(session, best)
 
-    def ids(self, session: Session, asked: Select[tuple[int]]) -> array[int]:
+    def ids(self, session: Session, asked: Select[int]) -> array[int]:
         """What a query gives, by this thread alone."""
         if not self._db.is_sqlite:
             # The driver's own rows: a hundred thousand of the ORM's take four times as long.
@@ -106,9 +106,7 @@ class Scans:
             return read(session, half)
 
 
-def ordered(
-    test: Condition, keys: Sequence[ordering.Key], *, is_back: bool = False
-) -> Select[tuple[int]]:
+def ordered(test: Condition, keys: Sequence[ordering.Key], *, is_back: bool = False) -> Select[int]:
     """Ids of tasks in an order, or against it."""
     asked = select(LabelTask.id).where(test)
     return asked.order_by(*(key.sorted(is_back=is_back) for key in keys))
