@@ -108,9 +108,7 @@ def batch(
     drafts = _by_task(
         session,
         select(*_DRAFT).where(LabelDraft.task_id.in_(ids)).order_by(LabelDraft.id),
-        (lambda one: shape.draft(one, mail(one.user_name), read))
-        if chosen.drafts
-        else _number,
+        (lambda one: shape.draft(one, mail(one.user_name), read)) if chosen.drafts else _number,
     )
     predicted = any(row.prediction_count for row in rows)
     columns = _PREDICTION if chosen.predictions else _PREDICTION[:2]
