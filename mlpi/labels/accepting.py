@@ -72,8 +72,14 @@ def accept_batch(
     now: datetime,
     events: Events,
     accepted: Accepted,
+    *,
+    is_every: bool = False,
 ) -> None:
-    """The same within a write transaction, added to what was accepted before."""
+    """The same within a write transaction, added to what was accepted before.
+
+    is_every: all those of which no annotation was made, several of a task and of tasks that need
+    no more too, as Label Studio's data manager does.
+    """
     config = config_of(project)
     found = session.execute(
         select(LabelPrediction, LabelTask)
@@ -81,19 +87,20 @@ def accept_batch(
         .where(LabelPrediction.id.in_(ids), LabelPrediction.project_id == project.id)
         .order_by(LabelPrediction.id.desc())
     ).all()
-    task_ids = {task.id for _, task in found}
-    taken = set(
-        session.scalars(
-            select(LabelAnnotation.task_id).where(
-                LabelAnnotation.task_id.in_(task_ids),
-                LabelAnnotation.completed_by_id == principal.user_id,
-                LabelAnnotation.was_cancelled.is_(False),
-            )
-        )
+    said = LabelAnnotation.task_id.in_({task.id for _, task in found})
+    mine = (
+        LabelAnnotation.completed_by_id == principal.user_id,
+        LabelAnnotation.was_cancelled.is_(False),
+    )
+    taken: set[int | None] = set(
+        session.scalars(select(LabelAnnotation.parent_prediction_id).where(said))
+        if is_every
+        else session.scalars(select(LabelAnnotation.task_id).where(said, *mine))
     )
     rows: list[dict[str, Any]] = []
     for prediction, task in found:
-        if task.is_labeled or task.id in taken:
+        one = prediction.id if is_every else task.id
+        if one in taken or (task.is_labeled and not is_every):
             accepted.known += 1
             continue
         results = json.loads(prediction.result)
@@ -102,7 +109,7 @@ def accept_batch(
         except ResultInvalid:
             accepted.unfit += 1
             continue
-        taken.add(task.id)
+        taken.add(one)
         rows.append(
             {
                 "task_id": task.id,
@@ -122,7 +129,7 @@ def accept_batch(
     if not rows:
         return
     made = session.scalars(insert(LabelAnnotation).returning(LabelAnnotation), rows).all()
-    touched = [row["task_id"] for row in rows]
+    touched = sorted({row["task_id"] for row in rows})
     session.execute(
         delete(LabelLease).where(
             LabelLease.task_id.in_(touched), LabelLease.user_id == principal.user_id

@@ -98,7 +98,9 @@ def room(house: House) -> Room:
     )
     files = Files(house.db, house.settings.home, house.clock)
     tasks = Tasks(house.db, house.clock)
-    projects = Projects(house.db, house.audit, house.clock, files.drop_project)
+    projects = Projects(
+        house.db, house.audit, house.clock, lambda gone, _: files.drop_project(gone)
+    )
     bringing = Bringing(house.db, files, tasks, house.clock)
     return Room(house, projects, tasks, files, bringing, ana, eve)
 

@@ -306,7 +306,7 @@ def test_a_run_leaves_the_agreement_of_people_as_it_was_counted(
         room.annotations.add("lab", task_id, {"result": result}, ANA)
     before = room.tasks.get("lab", task_id).task.agreement
     asked: list[int] = []
-    monkeypatch.setattr(tally, "agreement_of", lambda _, task, __: asked.append(task))
+    monkeypatch.setattr(tally, "_agreement_of", lambda _, task, __: asked.append(task))
     assert run(house, one, monkeypatch)["predictions"] == 2
     room.annotations.add("lab", task_id + 1, {"result": []}, ANA)
     assert asked == [task_id + 1]

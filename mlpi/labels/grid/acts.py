@@ -112,7 +112,9 @@ class Acts:
         found, accepted, now = session.scalars(asked).all(), Accepted(), self._clock()
         for at in range(0, len(found), BATCH):
             part = found[at : at + BATCH]
-            accept_batch(session, project, part, principal, now, self._events, accepted)
+            accept_batch(
+                session, project, part, principal, now, self._events, accepted, is_every=True
+            )
         return accepted.annotations
 
     def assign(

@@ -74,7 +74,7 @@ DEEDS: Mapping[str, Deed] = {
             "Create Annotations From Predictions",
             91,
             "annotation",
-            "Create an annotation, yours, of the newest prediction of each task that needs more.",
+            "Create an annotation, yours, of each prediction that none was made of yet.",
         ),
         Deed(
             "delete_tasks",
