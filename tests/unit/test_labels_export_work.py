@@ -183,7 +183,7 @@ def test_kinds_choose_annotations_and_keep_their_tasks(lab: Lab) -> None:
 
 def test_numbers_choose_tasks(lab: Lab) -> None:
     ids = [one["id"] for one in json.loads(lab.export())]
-    assert [one["id"] for one in json.loads(lab.export(ids=(ids[2], ids[0])))] == [ids[0], ids[2]]
+    assert [one["id"] for one in json.loads(lab.export(ids=(ids[0], ids[2])))] == [ids[0], ids[2]]
 
 
 def test_people_drafts_and_predictions_may_come_at_length(lab: Lab) -> None:

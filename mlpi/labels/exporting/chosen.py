@@ -26,11 +26,12 @@ class OptionInvalid(MlpiError):
 class Chosen:
     """Which tasks, which of their annotations, and what at length.
 
-    ids: only these tasks, when there are any. has_any: only tasks that somebody annotated or
-    skipped. skipped, finished, annotated: "only", "exclude" or "". kinds: of annotations, among
-    usual, ground_truth and skipped; none for all. with_annotations: only tasks that have one of
-    those. drafts, predictions, people: at length instead of by number. view: the title of a view,
-    and filters and selected what it asked for when it was chosen, in Label Studio's words.
+    ids: only these tasks, in rising order, when there are any. has_any: only tasks that somebody
+    annotated or skipped. skipped, finished, annotated: "only", "exclude" or "". kinds: of
+    annotations, among usual, ground_truth and skipped; none for all. with_annotations: only tasks
+    that have one of those. drafts, predictions, people: at length instead of by number. view: the
+    title of a view, and filters and selected what it asked for when it was chosen, in Label
+    Studio's words.
     """
 
     ids: tuple[int, ...] = ()

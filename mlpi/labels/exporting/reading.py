@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -88,9 +89,14 @@ def batch(
         conditions = Conditions(project_id, is_sqlite=session.get_bind().dialect.name == "sqlite")
         filters, selection = read_filters(chosen.filters), read_selection(chosen.selected)
         asked = asked.where(conditions.of(filters, selection))
+    end: int | None = None
+    if chosen.ids:  # they may be more than a statement takes
+        part = chosen.ids[bisect_right(chosen.ids, after) :][:BATCH]
+        asked = asked.where(LabelTask.id.in_(part))
+        end = part[-1] if part and part[-1] < chosen.ids[-1] else None
     rows, is_cut = _some(session, asked.order_by(LabelTask.id).limit(BATCH))
     if not rows:
-        return [], None
+        return [], end
     ids = [row.id for row in rows]
     about = select(*_ANNOTATION).where(LabelAnnotation.task_id.in_(ids))
     kinds = _of_annotations(chosen)
@@ -138,7 +144,7 @@ def batch(
         for row in rows
         if not chosen.with_annotations or row.id in annotations
     ]
-    return found, ids[-1] if is_cut or len(rows) == BATCH else None
+    return found, ids[-1] if is_cut or len(rows) == BATCH else end
 
 
 def _narrowed(db: Database, session: Session, chosen: Chosen) -> AbstractContextManager[None]:

@@ -77,7 +77,7 @@ def _add_grid(pages: APIRouter, room: Room) -> None:
         if selection.is_none:
             raise Invalid("No task is selected.", field="ids[]")
         narrow = sent_filters(filters) if filters.items else None
-        chosen = Chosen(drafts=True, filters=narrow, ids=selection.ids)
+        chosen = Chosen(drafts=True, filters=narrow, ids=tuple(sorted(selection.ids)))
         return sent(room.exports.export(workspace, project_id, format, chosen))
 
     @pages.get(ONE + "/tasks/{task_id}")
