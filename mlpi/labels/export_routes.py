@@ -14,7 +14,7 @@ from mlpi.jobs.schedules import Plan
 from mlpi.labels.api.exports import sent
 from mlpi.labels.exporting.chosen import Chosen, view_in
 from mlpi.labels.exporting.delivery import DATASET_JOB, TABLES
-from mlpi.labels.exporting.snapshots import CREATED, IN_PROGRESS
+from mlpi.labels.exporting.records import CREATED, IN_PROGRESS
 from mlpi.labels.grid.views import title_of
 from mlpi.labels.models import LabelExport, LabelProject
 from mlpi.labels.room import Room

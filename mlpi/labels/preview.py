@@ -12,7 +12,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 from mlpi.errors import MlpiError
-from mlpi.labels.config.config import Control, Label, LabelConfig, ObjectTag, read_config
+from mlpi.labels.config.config import Control, Label, LabelConfig, ObjectTag
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.config.vocabulary import Role, tag_named
 from mlpi.labels.config.xml import ConfigInvalid, Node
 from mlpi.labels.given import check_data

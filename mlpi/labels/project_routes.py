@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from mlpi.auth.requests import address_of
 from mlpi.errors import MlpiError
-from mlpi.labels.config.config import EMPTY
+from mlpi.labels.config.reading import EMPTY
 from mlpi.labels.copying import SETTINGS, WITH_DATA
 from mlpi.labels.models import LabelProject
 from mlpi.labels.preview import preview

@@ -15,7 +15,8 @@ from mlpi.clock import Clock
 from mlpi.db import Database, Session
 from mlpi.errors import Invalid, NotFound
 from mlpi.labels.changes import Changes, changes
-from mlpi.labels.config.config import EMPTY, LabelConfig, read_config
+from mlpi.labels.config.config import LabelConfig
+from mlpi.labels.config.reading import EMPTY, read_config
 from mlpi.labels.flags import flag
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import LabelBackend, LabelExport, LabelPrediction, LabelProject

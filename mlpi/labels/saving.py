@@ -18,7 +18,7 @@ from mlpi.clock import Clock
 from mlpi.db import Database, IntegrityError, Session
 from mlpi.errors import Conflict, Forbidden, Invalid, NotFound
 from mlpi.labels import given
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.given import GivenAnnotation
 from mlpi.labels.hooks.events import Events
 from mlpi.labels.models import (

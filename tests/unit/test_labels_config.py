@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlpi.labels.config.config import EMPTY, read_config
+from mlpi.labels.config.reading import EMPTY, read_config
 from mlpi.labels.config.xml import DEEPEST, MOST_NODES, ConfigInvalid
 
 BOXES = """<View>

@@ -12,7 +12,7 @@ from mlpi.demo import WORKSPACE, State
 from mlpi.house import House
 from mlpi.labels import demo, given
 from mlpi.labels.agreement import percent
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.models import LabelAnnotation
 from mlpi.settings import Settings
 from tests.labels_work import ANA, CONFIG, Desk, said

@@ -12,7 +12,7 @@ from mlpi.auth.roles import Principal, Role
 from mlpi.errors import NotFound
 from mlpi.house import House
 from mlpi.labels.annotations import Annotations
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.editor.cleaning import KEPT, clean
 from mlpi.labels.editor.config_json import config_json
 from mlpi.labels.editor.service import AnotherPerson, Editor

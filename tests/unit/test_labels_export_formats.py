@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from mlpi.labels.bringing.finding import Find
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.exporting.classes import classes
 from mlpi.labels.exporting.formats import FORMATS, FormatUnknown, fitting, format_named
 from mlpi.labels.exporting.spool import spools

@@ -18,7 +18,7 @@ from mlpi.house import House
 from mlpi.jobs.component import JobsRoom
 from mlpi.jobs.context import JobContext, JobFailed
 from mlpi.labels import tally
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.guessing import work
 from mlpi.labels.guessing.answers import Unfit, guess
 from mlpi.labels.guessing.backends import PREDICT_JOB

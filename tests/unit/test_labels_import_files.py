@@ -29,7 +29,7 @@ from mlpi.labels.bringing.rows import (
     single_field,
 )
 from mlpi.labels.bringing.types import type_of
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 
 TEXT = read_config('<View><Text name="t" value="$text"/></View>')
 TWO = read_config('<View><Text name="t" value="$text"/><Image name="i" value="$image"/></View>')

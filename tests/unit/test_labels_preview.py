@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.given import check_data
 from mlpi.labels.preview import preview
 from mlpi.labels.templates.catalogue import TEMPLATES

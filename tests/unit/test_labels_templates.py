@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mlpi.errors import NotFound
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.given import as_json, check_data
 from mlpi.labels.results import check_results
 from mlpi.labels.templates.catalogue import GROUPS, TEMPLATES, found, template

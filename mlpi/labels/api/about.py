@@ -10,7 +10,7 @@ from mlpi.errors import Invalid
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer
 from mlpi.labels.api.asked import fields_of
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.room import Room
 from mlpi.web.render import workspace_of
 

@@ -15,7 +15,7 @@ from mlpi.errors import Invalid
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing, numbered
 from mlpi.labels.api.asked import fields_of, page_in
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.models import LabelProject
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, workspace_of

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlpi.labels.addresses import mail
-from mlpi.labels.config.config import LabelConfig, read_config
+from mlpi.labels.config.config import LabelConfig
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.exporting import shape
 from mlpi.labels.models import (
     LabelAnnotation,

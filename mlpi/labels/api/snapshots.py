@@ -16,7 +16,7 @@ from mlpi.labels.api.answers import answer, nothing
 from mlpi.labels.api.asked import fields_of, flag_in
 from mlpi.labels.api.exports import sent
 from mlpi.labels.exporting.chosen import OptionInvalid, chosen_from, view_in
-from mlpi.labels.exporting.snapshots import COMPLETED, CREATED, FAILED, IN_PROGRESS
+from mlpi.labels.exporting.records import COMPLETED, CREATED, FAILED, IN_PROGRESS
 from mlpi.labels.models import LabelExport
 from mlpi.labels.room import Room
 from mlpi.web.render import principal_of, workspace_of

@@ -12,7 +12,8 @@ from mlpi.auth.requests import address_of
 from mlpi.errors import Invalid
 from mlpi.labels.api.answers import answer
 from mlpi.labels.api.asked import fields_of, flag_in
-from mlpi.labels.config.config import LabelConfig, read_config
+from mlpi.labels.config.config import LabelConfig
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.room import Room
 from mlpi.labels.templates.answers import sample_results
 from mlpi.labels.templates.catalogue import GROUPS, TEMPLATES

@@ -25,8 +25,9 @@ from mlpi.errors import Invalid, MlpiError
 from mlpi.jobs.kinds import JobKind
 from mlpi.jobs.models import Job
 from mlpi.labels.exporting.chosen import Chosen
+from mlpi.labels.exporting.records import COMPLETED, Conversion, change
 from mlpi.labels.exporting.service import file_name
-from mlpi.labels.exporting.snapshots import COMPLETED, HOURS_S, Conversion, Snapshots, change
+from mlpi.labels.exporting.snapshots import HOURS_S, Snapshots
 from mlpi.labels.models import LabelExport, LabelProject
 from mlpi.labels.projects import project_of
 from mlpi.uploads import Arrived

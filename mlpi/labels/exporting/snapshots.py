@@ -27,6 +27,17 @@ from mlpi.labels.bringing.finding import finder
 from mlpi.labels.exporting import stored
 from mlpi.labels.exporting.chosen import Chosen, OptionInvalid
 from mlpi.labels.exporting.formats import format_named
+from mlpi.labels.exporting.records import (
+    COMPLETED,
+    CREATED,
+    FAILED,
+    IN_PROGRESS,
+    Conversion,
+    change,
+    export_of,
+    is_same,
+    new_conversion,
+)
 from mlpi.labels.exporting.service import Outgoing, check_fits, file_name, outgoing
 from mlpi.labels.exporting.spool import spools
 from mlpi.labels.exporting.stored import Shelf
@@ -35,11 +46,9 @@ from mlpi.labels.models import LabelExport, LabelProject
 from mlpi.labels.projects import config_of, project_of
 
 EXPORT_JOB, CONVERT_JOB = "labels-export", "labels-convert"
-CREATED, IN_PROGRESS, COMPLETED, FAILED = "created", "in_progress", "completed", "failed"
 LONGEST_TITLE = 255
 MOST = 100  # of a list, as in Label Studio
 HOURS_S = 6 * 3600.0
-Conversion = dict[str, Any]
 OnWritten = Callable[[], None]
 
 
@@ -164,7 +173,7 @@ class Snapshots:
             finished_at=None,
         )
         if convert:
-            made.converted = [_conversion(made, convert, dataset=dataset)]
+            made.converted = [new_conversion(made, convert, dataset=dataset)]
         session.add(made)
         session.flush()
         return made
@@ -192,12 +201,12 @@ class Snapshots:
             check_fits(config_of(project), one)
             if found.status != COMPLETED:
                 raise OptionInvalid("Export is not completed", field="export_type")
-            same = [each for each in found.converted if _is_same(each, one.name, dataset)]
+            same = [each for each in found.converted if is_same(each, one.name, dataset)]
             if any(each["status"] != FAILED for each in same):
                 raise OptionInvalid(
                     f"Conversion to {one.name} already started", field="export_type"
                 )
-            made = _conversion(found, one.name, dataset=dataset)
+            made = new_conversion(found, one.name, dataset=dataset)
             kept = [each for each in found.converted if each not in same]
             found.converted = [*kept, made]
             wish = Wish(
@@ -255,7 +264,7 @@ class Snapshots:
         config = config_of(project)
         check_fits(config, one)
         for each in found.converted:
-            is_it = _is_same(each, one.name, "") and each["status"] == COMPLETED
+            is_it = is_same(each, one.name, "") and each["status"] == COMPLETED
             if is_it and each["is_raw"] == is_raw:
                 path = self.shelf.verified(each["key"], each["sha256"])
                 return outgoing(name, one, stored.blocks(path))
@@ -360,43 +369,3 @@ class Snapshots:
         with self._db.read() as session:
             keys = session.scalars(select(LabelExport.key)).all()
         return self.shelf.sweep(keys)
-
-
-def export_of(
-    session: Session, workspace: str, project_id: int, export_id: int, *, is_locked: bool = False
-) -> LabelExport:
-    """A project's snapshot. Raises NotFound."""
-    project_of(session, workspace, project_id)
-    found = session.get(LabelExport, export_id, with_for_update=is_locked)
-    if found is None or found.project_id != project_id:
-        raise NotFound(f"There is no export {export_id} of this project.")
-    return found
-
-
-def change(found: LabelExport, conversion: int, **fields: Any) -> None:
-    """Other fields of a conversion."""
-    found.converted = [
-        {**each, **fields} if each["id"] == conversion else each for each in found.converted
-    ]
-
-
-def _conversion(found: LabelExport, format_name: str, *, dataset: str) -> Conversion:
-    number = 1 + max((each["id"] for each in found.converted), default=0)
-    return {
-        "id": number,
-        "export_type": format_name,
-        "status": CREATED,
-        "error": "",
-        "key": f"{found.key}-{number}",
-        "sha256": "",
-        "md5": "",
-        "size_bytes": 0,
-        # A dataset is for programs: an apostrophe before a text would be another text.
-        "is_raw": bool(dataset),
-        "dataset": dataset,
-        "shelved": None,
-    }
-
-
-def _is_same(one: Conversion, format_name: str, dataset: str) -> bool:
-    return bool(one["export_type"] == format_name and one["dataset"] == dataset)

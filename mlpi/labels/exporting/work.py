@@ -12,7 +12,7 @@ from mlpi.db import Database
 from mlpi.errors import MlpiError
 from mlpi.jobs.context import JobContext, JobFailed
 from mlpi.labels.bringing.finding import finder
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.exporting import reading, stored
 from mlpi.labels.exporting.chosen import Chosen
 from mlpi.labels.exporting.formats import format_named

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from mlpi.errors import Invalid
 from mlpi.labels.api.asked import fields_of
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.guessing.taking import MLFLOW
 from mlpi.labels.guessing.waiting import of_job
 from mlpi.labels.room import Room

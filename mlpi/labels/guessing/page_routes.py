@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from mlpi.errors import MlpiError, NotFound
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.guessing.plan import ANSWERED, KINDS, MODES
 from mlpi.labels.room import Room
 from mlpi.web.forms import Fields, Text, Tick, fields

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlpi.auth.vault import Vault
 from mlpi.errors import Invalid
-from mlpi.labels.config.config import read_config
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.guessing import source
 from mlpi.labels.guessing.plan import read_plan
 from mlpi.labels.guessing.remote import ANSWER_S, checked_url

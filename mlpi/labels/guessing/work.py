@@ -16,7 +16,8 @@ from mlpi.errors import MlpiError
 from mlpi.jobs.context import JobContext, JobFailed
 from mlpi.labels import given
 from mlpi.labels.bringing.finding import finder
-from mlpi.labels.config.config import LabelConfig, read_config
+from mlpi.labels.config.config import LabelConfig
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.guessing import store
 from mlpi.labels.guessing.answers import Unfit, guess
 from mlpi.labels.guessing.inputs import input_of

@@ -10,7 +10,8 @@ from typing import Any
 
 from mlpi.labels.agreement import percent
 from mlpi.labels.agreement.regions import Region, region_of
-from mlpi.labels.config.config import LabelConfig, ObjectTag, read_config
+from mlpi.labels.config.config import LabelConfig, ObjectTag
+from mlpi.labels.config.reading import read_config
 from mlpi.labels.models import LabelAnnotation, LabelTask
 from mlpi.labels.overview import labels_in
 
