@@ -117,14 +117,24 @@ class Tasks:
             )
         return added
 
-    def page(self, workspace: str, project_id: int, *, limit: int, offset: int = 0) -> TaskPage:
-        """A project's tasks in the order in which they came. Raises NotFound."""
+    def page(
+        self,
+        workspace: str,
+        project_id: int,
+        *,
+        limit: int,
+        offset: int = 0,
+        is_newest_first: bool = False,
+    ) -> TaskPage:
+        """A project's tasks in the order in which they came; or what changed last before all
+        others. Raises NotFound."""
+        newest = (LabelTask.updated_at.desc(), LabelTask.id.desc())
         with self._db.read() as session:
             project = project_of(session, workspace, project_id)
             found = session.scalars(
                 select(LabelTask)
                 .where(LabelTask.project_id == project.id)
-                .order_by(LabelTask.id)
+                .order_by(*(newest if is_newest_first else (LabelTask.id,)))
                 .limit(limit)
                 .offset(offset)
             ).all()

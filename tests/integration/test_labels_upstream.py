@@ -256,3 +256,19 @@ def test_an_owner_takes_somebody_out_of_the_workspace(service: Service, http: ht
     assert http.delete(f"/api/organizations/1/memberships/{me}/").status_code == 405
     assert http.delete(url).status_code == 204
     assert http.get(url).status_code == 404
+
+
+def test_a_projects_tasks_come_newest_first_by_page_or_by_start(http: httpx.Client) -> None:
+    number, ids = added(http, "a", "b", "c")
+    at = f"/api/projects/{number}/tasks"
+
+    def listed(**asked: int) -> list[int]:
+        return [one["id"] for one in http.get(at, params=asked).raise_for_status().json()]
+
+    newest = ids[::-1]
+    assert listed() == listed(page_size=-1) == newest
+    assert (listed(page=2, page_size=2), listed(start=2, page_size=2)) == (newest[2:], newest[2:])
+    http.post(f"/api/tasks/{ids[0]}/annotations/", json={"result": said("x")}).raise_for_status()
+    assert listed(page_size=1) == ids[:1]
+    for beyond in ({"start": 240000, "page_size": 100}, {"start": 1, "page_size": 0}, {"page": 9}):
+        assert http.get(at, params=beyond).status_code == 404

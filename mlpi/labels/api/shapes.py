@@ -41,7 +41,7 @@ _REGIONS = ("perRegion", "perItem")
 
 
 def ago(value: datetime, now: datetime) -> str:
-    """How long since, in the two largest units: '3 hours, 5 minutes'."""
+    """How long since in the two largest units, as Django has it: "3\\xa0hours, 5\\xa0minutes"."""
     left = max(0, int((now - value).total_seconds()))
     parts: list[str] = []
     for name, seconds in (
@@ -54,10 +54,10 @@ def ago(value: datetime, now: datetime) -> str:
     ):
         count, left = divmod(left, seconds)
         if count:
-            parts.append(f"{count} {name}{'s' if count != 1 else ''}")
+            parts.append(f"{count}\xa0{name}{'s' if count != 1 else ''}")
         if len(parts) == 2 or (parts and not count):
             break
-    return ", ".join(parts) or "0 minutes"
+    return ", ".join(parts) or "0\xa0minutes"
 
 
 def user_simple(user_id: int, name: str) -> dict[str, Any]:

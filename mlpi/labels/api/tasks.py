@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from mlpi.errors import NotFound
+from mlpi.errors import Invalid, NotFound
 from mlpi.labels.api import shapes
 from mlpi.labels.api.answers import answer, nothing
 from mlpi.labels.api.asked import fields_of, page_in, required_number
@@ -20,6 +20,7 @@ from mlpi.labels.tasks import Whole
 from mlpi.web.render import principal_of, workspace_of
 
 PAGE, MOST = 100, 1000
+ALL = 10_000  # what page_size=-1 may ask for
 PROJECT_PAGE = 50
 
 
@@ -117,12 +118,18 @@ def router(room: Room) -> APIRouter:
 def _add_of_project(api: APIRouter, room: Room) -> None:
     @api.get("/projects/{project_id:int}/tasks/")
     def list_of_project(request: Request, project_id: int) -> Response:
-        page, size = page_in(request, size=PROJECT_PAGE, most=MOST)
+        limit, offset = _part_in(request)
         found = room.tasks.page(
-            workspace_of(request), project_id, limit=size, offset=(page - 1) * size
+            workspace_of(request), project_id, limit=limit, offset=offset, is_newest_first=True
         )
         if not found.tasks:
             raise NotFound("Not found.")
+        if limit == ALL and found.total > ALL:
+            raise Invalid(
+                f"There are {found.total:,} tasks; {ALL:,} may come at once.",
+                advice="Ask for them page by page, or export the project.",
+                field="page_size",
+            )
         now = room.clock()
         return answer(
             [
@@ -150,3 +157,20 @@ def _add_of_project(api: APIRouter, room: Room) -> None:
             return shapes.task(room.tasks.get(workspace, added.task_ids[0]).task)
 
         return answer(await run_in_threadpool(work), 201)
+
+
+def _part_in(request: Request) -> tuple[int, int]:
+    """(how many, behind how many), by page or by start, as upstream has it for a project's tasks.
+
+    Raises NotFound.
+    """
+    asked = request.query_params
+    if asked.get("page_size") == "-1":
+        return ALL, 0
+    page, size = page_in(request, size=PROJECT_PAGE, most=MOST)
+    start = asked.get("start", "")
+    if not start:
+        return size, (page - 1) * size
+    if not (start.isdecimal() and len(start) < 10) or asked.get("page_size") == "0":
+        raise NotFound("Not found.")
+    return size, int(start) // size * size
