@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert
 
-from mlpi import registry
+from mlpi import mlflow_tables
 from mlpi.auth.audit import Actor
 from mlpi.errors import Invalid, NotReady
 from mlpi.house import House
@@ -33,12 +33,12 @@ def registered(house: House) -> None:
     place = house.settings.home / "mlflow"
     place.mkdir()
     engine = create_engine(house.settings.mlflow_database)
-    registry._meta.create_all(engine)
+    mlflow_tables.META.create_all(engine)
     models, tags, versions, aliases = (
-        registry._models,
-        registry._tags,
-        registry._versions,
-        registry._aliases,
+        mlflow_tables.registered_models,
+        mlflow_tables.registered_model_tags,
+        mlflow_tables.model_versions,
+        mlflow_tables.model_aliases,
     )
     with engine.begin() as db:
         rows = [("lab", "tfidf"), ("lab", "hello"), ("other", "secret")]
@@ -140,7 +140,7 @@ def test_an_alias_is_looked_up_when_it_is_used(embedders: Embedders, house: Hous
     assert recipe.place == house.settings.artifacts
     engine = create_engine(house.settings.mlflow_database)
     with engine.begin() as db:
-        db.execute(registry._aliases.update().values(version=1))
+        db.execute(mlflow_tables.model_aliases.update().values(version=1))
     engine.dispose()
     moved = embedders.recipe("lab", embedders.of("lab", ONE))
     assert moved.path == "workspaces/lab/1/models/m-1/artifacts"
