@@ -385,9 +385,14 @@ def answered(collection: Any) -> Any:
 def engines(service: Service) -> list[int]:
     """Processes of its vector engines."""
     assert service.process is not None
-    return [
-        child.pid
-        for child in psutil.Process(service.process.pid).children()
-        if child.status() != psutil.STATUS_ZOMBIE
-        and any("mlpi.vectors.engine" in part for part in child.cmdline())
-    ]
+    children = psutil.Process(service.process.pid).children()
+    return [child.pid for child in children if is_engine(child)]
+
+
+def is_engine(child: psutil.Process) -> bool:
+    """Whether it is one that lives: it may end while it is looked at."""
+    try:
+        words = child.cmdline() if child.status() != psutil.STATUS_ZOMBIE else []
+    except psutil.NoSuchProcess:
+        return False
+    return any("mlpi.vectors.engine" in word for word in words)
