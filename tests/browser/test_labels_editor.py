@@ -35,6 +35,7 @@ class Desk:
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.client.get(f"/api/projects/{project}/tasks/").json()
+        found.sort(key=lambda task: task["id"])
         return found
 
     def said(self, project: int) -> list[list[dict[str, Any]]]:

@@ -29,7 +29,7 @@ def made(service: Service, key: str, *, count: int = 3, **fields: Any) -> int:
         number = int(ana.post("/api/projects/", json=sent).raise_for_status().json()["id"])
         tasks = [{**task, "predictions": guessed} for _ in range(count)]
         ana.post(f"/api/projects/{number}/import", json=tasks).raise_for_status()
-        first = ana.get(f"/api/projects/{number}/tasks/").json()[0]["id"]
+        first = ana.get(f"/api/projects/{number}/tasks/").json()[-1]["id"]  # newest first
         path = f"/api/tasks/{first}/annotations/"
         ana.post(path, json=said).raise_for_status()
         with service.client(service.token("eve", "lab")) as eve:

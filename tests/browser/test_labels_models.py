@@ -60,8 +60,11 @@ def test_predictions_are_compared_shown_accepted_and_deleted(
     dialogue.get_by_role("button", name="Accept").click()
     expect(page.locator("p.notice")).to_contain_text("Accepted.")
     with service.client(service.token("ana", "lab")) as client:
-        done = client.get(f"/api/projects/{project}/tasks/").json()
-    chosen = [[a["result"][0]["value"]["choices"] for a in one["annotations"]] for one in done]
+        asked = {"project": project, "fields": "all"}
+        done = client.get("/api/tasks/", params=asked).json()["tasks"]
+    chosen = [
+        [a["result"][0]["value"]["choices"] for a in one["annotations"]] for one in done["tasks"]
+    ]
     assert chosen == [[["y"]], [], [["y"]], [["y"]]]
 
     hasty.get_by_role("button", name="Delete…").click()
