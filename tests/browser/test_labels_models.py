@@ -62,9 +62,7 @@ def test_predictions_are_compared_shown_accepted_and_deleted(
     with service.client(service.token("ana", "lab")) as client:
         asked = {"project": project, "fields": "all"}
         done = client.get("/api/tasks/", params=asked).json()["tasks"]
-    chosen = [
-        [a["result"][0]["value"]["choices"] for a in one["annotations"]] for one in done["tasks"]
-    ]
+    chosen = [[a["result"][0]["value"]["choices"] for a in one["annotations"]] for one in done]
     assert chosen == [[["y"]], [], [["y"]], [["y"]]]
 
     hasty.get_by_role("button", name="Delete…").click()
